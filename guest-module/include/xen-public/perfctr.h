@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * arch-x86/perfctr.h
+ *
+ * Hardware performance counters for the virtual CPUs of a guest.
+ *
+ *     long perfctr_op(unsigned int op, void *arg)        (arch hypercall 2)
+ *
+ * Each vCPU has counters of its own.  They run while the vCPU runs and stop
+ * with it; nothing that another domain, the idle loop or Xen executes is
+ * counted.  The guest reads them with RDPMC (Xen sets the effective CR4.PCE
+ * of a vCPU that has counters loaded) and programs them with one hypercall.
+ *
+ * All operations act on the vCPU that makes the call: a guest calls with
+ * preemption disabled.  Structures have the same layout for 32- and 64-bit
+ * guests: every 64-bit field is naturally aligned, sizes are multiples of 8.
+ * Fields and bits that this version does not define must be zero on input
+ * (-EINVAL otherwise) and are zero on output.
+ *
+ * Errors common to all operations:
+ *   -ENOSYS      this Xen has no perfctr, or @op is not known
+ *   -EPERM       the host's administrator has not given this domain counters
+ *   -ENODEV      this host has no PMU that Xen can virtualise this way
+ *   -EBUSY       the PMU is in other use on this host (vpmu=, watchdog)
+ *   -EFAULT      @arg can't be read or written
+ *   -EINVAL      a field has a value that its description does not allow
+ */
+#ifndef __XEN_PUBLIC_ARCH_X86_PERFCTR_H__
+#define __XEN_PUBLIC_ARCH_X86_PERFCTR_H__
+
+#define __HYPERVISOR_perfctr_op          __HYPERVISOR_arch_2
+
+/* The version of this interface.  It grows with every addition. */
+#define XENPERFCTR_VERSION               1
+
+/* No structure names more counters than this. */
+#define XENPERFCTR_MAX_COUNTERS          24
+#define XENPERFCTR_MAX_GENERAL           16
+#define XENPERFCTR_MAX_FIXED             8
+
+/*
+ * A counter is named by its RDPMC operand, which is also what the guest
+ * reads it with: n for general counter n, and this + n for fixed counter n
+ * (SDM vol. 2, RDPMC).
+ */
+#define XENPERFCTR_INDEX_FIXED           0x40000000U
+
+/*
+ * XENPERFCTR_OP_query: what the host's PMU offers to this domain.
+ * @arg: struct xen_perfctr_query.
+ */
+#define XENPERFCTR_OP_query              0
+
+struct xen_perfctr_query {
+    /* IN: XENPERFCTR_VERSION of the guest.  OUT: of the hypervisor. */
+    uint32_t version;
+
+    /* OUT: whose event select format and event codes apply. */
+#define XENPERFCTR_VENDOR_INTEL          1
+#define XENPERFCTR_VENDOR_AMD            2
+    uint32_t vendor;
+
+    /*
+     * OUT: what this hypervisor can do for this vCPU.
+     *   GLOBAL_CTRL  one register starts and stops all counters at once
+     *   SPLIT        user and kernel mode of the guest are told apart.
+     *                Without it (64-bit PV guests, whose kernel runs in ring
+     *                3) USR counts both and OS alone is -EOPNOTSUPP.
+     *   SAMPLING     XENPERFCTR_COUNTER_SAMPLING is accepted
+     */
+#define XENPERFCTR_FEAT_GLOBAL_CTRL      (1U << 0)
+#define XENPERFCTR_FEAT_SPLIT            (1U << 1)
+#define XENPERFCTR_FEAT_SAMPLING         (1U << 2)
+    uint64_t features;
+
+    /* OUT: bit n set: general (fixed) counter n exists. */
+    uint64_t general;
+    uint64_t fixed;
+
+    /* OUT: width of these counters in bits, 0 where there are none. */
+    uint32_t general_width;
+    uint32_t fixed_width;
+
+    /* OUT: bits that may be set in the event select of a general counter. */
+    uint64_t evtsel_mask;
+
+    /*
+     * OUT: bit n set: architectural event n of CPUID leaf 0xA exists (SDM
+     * vol. 3, "Pre-defined Architectural Performance Events").  Note the
+     * sense: CPUID.0AH:EBX has a set bit for an event that does not exist.
+     * Zero on AMD.
+     */
+    uint32_t arch_events;
+    uint32_t pad;
+};
+
+/*
+ * XENPERFCTR_OP_register_vcpu: give this vCPU counters, and Xen a page of
+ * the guest's own RAM in which it publishes the vCPU's state.  Xen never
+ * reads the page.  The page stays pinned as writable guest memory until it
+ * is unregistered or the domain dies.
+ * @arg: struct xen_perfctr_register.
+ *   -EEXIST      this vCPU has a page registered
+ *   -ENOENT      no vCPU has this id
+ *   -EINVAL      @vcpu_id is not the calling vCPU
+ *   -ENOMEM      Xen has no memory for the vCPU's state
+ *   -EACCES      @gfn is not a page of the domain's RAM that can be writable
+ */
+#define XENPERFCTR_OP_register_vcpu      1
+
+/*
+ * XENPERFCTR_OP_unregister_vcpu: stop and forget this vCPU's counters; Xen
+ * does not touch the page any more when the call returns.
+ * @arg: struct xen_perfctr_register, @gfn ignored.
+ *   -ENOENT      this vCPU has no page registered, or no vCPU has this id
+ */
+#define XENPERFCTR_OP_unregister_vcpu    2
+
+struct xen_perfctr_register {
+    uint32_t vcpu_id;
+    uint32_t pad;
+    uint64_t gfn;    /* PV: the machine frame number.  PVH, HVM: guest frame. */
+};
+
+/*
+ * XENPERFCTR_OP_load: make this the vCPU's control, in place of whatever it
+ * had, and start counting.  All or nothing: after an error the old control
+ * is still in force.
+ *
+ * Counters that the new control does not name stop and read zero.  A counter
+ * it names goes on from the value it has (zero if the control before did not
+ * name it), so a guest keeps differences, never absolute values.
+ * @arg: struct xen_perfctr_load, of which @nr counters are read.
+ *   -ENOENT      this vCPU has no page registered
+ *   -EOPNOTSUPP  a counter asks for what a feature bit says is not there
+ */
+#define XENPERFCTR_OP_load               3
+
+struct xen_perfctr_counter {
+    uint32_t index;  /* RDPMC operand; each counter at most once */
+    uint32_t flags;
+#define XENPERFCTR_COUNTER_SAMPLING      (1U << 0)
+    /*
+     * General counter: the event select in the vendor's format (SDM vol. 3,
+     * IA32_PERFEVTSELx; APM vol. 2, PerfEvtSeln), bits of evtsel_mask only.
+     * Enable and interrupt-on-overflow belong to Xen and must be zero.
+     * Fixed counter: USR (bit 16) and OS (bit 17) only.
+     */
+    uint64_t evtsel;
+    uint64_t period; /* SAMPLING: events until the overflow; else zero */
+};
+
+struct xen_perfctr_load {
+    uint32_t nr;     /* 1 to XENPERFCTR_MAX_COUNTERS */
+    uint32_t flags;  /* none defined */
+    struct xen_perfctr_counter counter[XENPERFCTR_MAX_COUNTERS];
+};
+
+#define XENPERFCTR_EVTSEL_USR            (1ULL << 16)
+#define XENPERFCTR_EVTSEL_OS             (1ULL << 17)
+
+/*
+ * XENPERFCTR_OP_stop: stop all counters of this vCPU and drop its control;
+ * they read zero and CR4.PCE is off again.  The page stays registered.
+ * @arg: NULL.
+ *   -ENOENT      this vCPU has no page registered
+ */
+#define XENPERFCTR_OP_stop               4
+
+/*
+ * What Xen publishes about a vCPU.  Written only by Xen, only while the vCPU
+ * does not run guest code, so the vCPU itself needs no retry loop; another
+ * CPU takes it that @sequence is odd during a change.
+ */
+struct xen_perfctr_page {
+    uint32_t version;       /* XENPERFCTR_VERSION of the hypervisor */
+    uint32_t sequence;
+    /*
+     * Goes up by one each time the loaded control changes, by this vCPU's
+     * own load and stop or otherwise: a guest that remembers what it loaded
+     * at which generation knows whether it is still there.
+     */
+    uint64_t generation;
+    /* TSC ticks since registration for which this vCPU did not run. */
+    uint64_t tsc_stolen;
+    uint64_t reserved[5];
+};
+
+#endif /* __XEN_PUBLIC_ARCH_X86_PERFCTR_H__ */
+
+/*
+ * Local variables:
+ * mode: C
+ * c-file-style: "BSD"
+ * c-basic-offset: 4
+ * tab-width: 4
+ * indent-tabs-mode: nil
+ * End:
+ */
