@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# perfctr-xen.  "make demo" shows it, "make check" tests it; both set up what
+# they need.  "make help" lists the rest.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+# The parts are built one after the other: two heavy builds at once only slow
+# each other down on a small machine.
+.NOTPARALLEL:
+
+TOP    := $(CURDIR)
+GUEST  := $(TOP)/build/guest
+LIBDIR := /usr/lib/x86_64-linux-gnu
+RUN    := tests/machine/run
+XEN_TREE ?= $(TOP)/build/xen
+
+.PHONY: help
+help:
+	@sed -n 's/^## //p' $(firstword $(MAKEFILE_LIST))
+
+## Everybody:
+##   make demo           set up, boot the patched Xen, count a real program in a guest
+##   make check          set up, run all tests but the long ones      (TESTS=... for some)
+##   make check-long     the tests that take too long for "make check"
+##   make deps           install the Debian packages needed (as root), or say how
+.PHONY: deps
+deps:
+	@tests/deps
+
+.PHONY: demo
+demo: deps guest
+	@tests/machine/build all
+	@tests/demo/demo
+
+.PHONY: check
+check: deps guest
+	@tests/machine/build all
+	@tests/check $(TESTS)
+
+.PHONY: check-long
+check-long: deps guest
+	@tests/machine/build all
+	@tests/check --long
+
+## Parts, for the emulated machine and for a real host:
+##   make guest          module, library, perfex and test programs into build/guest/
+##   make module         guest-module/perfctr.ko        (KDIR=... for another kernel)
+##   make lib            libperfctr and perfex
+##   make machine        the emulated machine: QEMU, Xen, root file system
+##   make install        library, perfex and module     (DESTDIR=, PREFIX=)
+.PHONY: guest module lib programs machine install
+guest: module lib programs
+	@$(MAKE) -s -C libperfctr install DESTDIR=$(GUEST) PREFIX=/usr LIBDIR=$(LIBDIR)
+	@$(MAKE) -s -C tests/programs install DESTDIR=$(GUEST)
+	@install -D -m 644 guest-module/perfctr.ko $(GUEST)/lib/perfctr.ko
+	@if [ -f guest-module/tests/Makefile ]; then \
+		$(MAKE) -s -C guest-module/tests install DESTDIR=$(GUEST); fi
+
+module:
+	@echo "== guest-module" >&2
+	@$(MAKE) -s -C guest-module module
+
+lib:
+	@echo "== libperfctr, perfex" >&2
+	@$(MAKE) -s -C libperfctr
+
+programs: lib
+	@echo "== test programs" >&2
+	@$(MAKE) -s -C tests/programs
+
+machine: deps
+	@tests/machine/build all
+
+install: module lib
+	$(MAKE) -C libperfctr install
+	$(MAKE) -C guest-module module-install
+
+## Xen patches:
+##   make xen-tree       a patched Xen git tree in build/xen         (XEN_TREE=...)
+##   make xen-refresh    regenerate the series from that tree
+##   make xen-check      the series is well-formed; ABI header in step with the module's
+.PHONY: xen-tree xen-refresh xen-check
+xen-tree: deps
+	xen-patches/tree "$$(tests/machine/build --print xen-source)" $(XEN_TREE)
+
+xen-refresh:
+	xen-patches/refresh $(XEN_TREE)
+
+xen-check:
+	xen-patches/check
+
+## Tidying:
+##   make clean          products in the clone    (the machine's cache stays: "make clean-cache")
+.PHONY: clean clean-cache
+clean:
+	-$(MAKE) -s -C guest-module clean
+	-$(MAKE) -s -C libperfctr clean
+	-$(MAKE) -s -C tests/programs clean
+	-$(MAKE) -s -C tests/unit clean
+	rm -rf build
+
+clean-cache:
+	tests/machine/build --clean-cache
