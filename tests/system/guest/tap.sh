@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# TAP for shell scripts.  Source it; end with "done_testing".
+
+TAP_N=0
+
+# diag TEXT...: a line for the reader of the log
+diag() {
+	printf '%s\n' "$*" | sed 's/^/# /'
+}
+
+# pass NAME, fail NAME [WHY...]
+pass() {
+	TAP_N=$((TAP_N + 1))
+	echo "ok $TAP_N - $1"
+}
+
+fail() {
+	TAP_N=$((TAP_N + 1))
+	echo "not ok $TAP_N - $1"
+	shift
+	[ $# -eq 0 ] || diag "$@"
+}
+
+# check NAME COMMAND...: passes if the command succeeds
+check() {
+	tap_name=$1
+	shift
+	if tap_out=$("$@" 2>&1); then
+		pass "$tap_name"
+	else
+		fail "$tap_name" "$* -> $?: $tap_out"
+	fi
+}
+
+# is GOT WANTED NAME
+is() {
+	if [ "$1" = "$2" ]; then
+		pass "$3"
+	else
+		fail "$3" "got: $1" && diag "wanted: $2"
+	fi
+}
+
+# match TEXT PATTERN NAME: PATTERN is an extended regular expression
+match() {
+	if printf '%s\n' "$1" | grep -Eq -- "$2"; then
+		pass "$3"
+	else
+		fail "$3" "got: $1" && diag "wanted a match of: $2"
+	fi
+}
+
+# between GOT LOW HIGH NAME: LOW <= GOT <= HIGH, whole numbers
+between() {
+	if [ -n "$1" ] && [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]; then
+		pass "$4 ($1)"
+	else
+		fail "$4" "got ${1:-nothing}, wanted $2 to $3"
+	fi
+}
+
+done_testing() {
+	echo "1..$TAP_N"
+}
+
+# try COMMAND...: run it; leaves OUT, ERR (texts) and STATUS
+try() {
+	tap_tmp=$(mktemp -d)
+	STATUS=0
+	"$@" >"$tap_tmp/out" 2>"$tap_tmp/err" </dev/null || STATUS=$?
+	OUT=$(cat "$tap_tmp/out")
+	ERR=$(cat "$tap_tmp/err")
+	rm -rf "$tap_tmp"
+}
+
+# one_line_error STATUS PATTERN NAME: after "try", what a user's mistake must
+# look like: this exit status and exactly one line on standard error.
+one_line_error() {
+	if [ "$STATUS" = "$1" ] && [ "$(printf '%s\n' "$ERR" | wc -l)" -eq 1 ] &&
+		printf '%s\n' "$ERR" | grep -Eq -- "$2"; then
+		pass "$3"
+	else
+		fail "$3" "status $STATUS (wanted $1), standard error: $ERR"
+		diag "wanted one line that matches: $2"
+	fi
+}
+
+# The kernel log has nothing that a healthy kernel would not say.
+kernel_log_clean() {
+	tap_bad=$(dmesg | grep -E 'BUG|WARNING|Oops|Call Trace|general protection|unchecked MSR|scheduling while|perfctr: .*(bug|leak)' || true)
+	is "$tap_bad" "" "the kernel log is clean"
+}
