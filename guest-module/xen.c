@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The hypercall, and what this hypervisor offers.
+ *
+ * Nothing here is a check that Xen relies on; Xen checks all of it again.  We
+ * check to give a program an exact error before anything was changed.
+ */
+#include <linux/build_bug.h>
+#include <linux/cpumask.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
+
+#include <asm/tsc.h>
+#include <asm/xen/hypercall.h>
+
+#include <xen/interface/version.h>
+#include <xen/xen.h>
+
+#include "perfctr.h"
+
+/* One number space in both interfaces: a value passes through untranslated. */
+static_assert(PERFCTR_MAX_COUNTERS == XENPERFCTR_MAX_COUNTERS);
+static_assert(PERFCTR_INDEX_FIXED == XENPERFCTR_INDEX_FIXED);
+static_assert(PERFCTR_VENDOR_INTEL == XENPERFCTR_VENDOR_INTEL);
+static_assert(PERFCTR_VENDOR_AMD == XENPERFCTR_VENDOR_AMD);
+static_assert(PERFCTR_FEAT_GLOBAL_CTRL == XENPERFCTR_FEAT_GLOBAL_CTRL);
+static_assert(PERFCTR_FEAT_SPLIT == XENPERFCTR_FEAT_SPLIT);
+static_assert(PERFCTR_FEAT_SAMPLING == XENPERFCTR_FEAT_SAMPLING);
+
+/* Written once, before there is a device. */
+struct perfctr_dev_info perfctr_info __ro_after_init;
+
+int perfctr_xen_op(unsigned int op, const void *arg)
+{
+	return xen_single_call(__HYPERVISOR_perfctr_op, op,
+			       (unsigned long)arg, 0, 0, 0);
+}
+
+/* One line for the administrator: what is wrong, and what to do. */
+void perfctr_xen_explain(int err)
+{
+	switch (err) {
+	case -ENOSYS:
+		pr_err("perfctr: this Xen has no perfctr; boot a Xen built with the patches in xen-patches/\n");
+		break;
+	case -EPERM:
+		pr_err("perfctr: Xen does not give this domain counters; allow it with perfctr= on Xen's command line\n");
+		break;
+	case -ENODEV:
+		pr_err("perfctr: Xen finds no PMU it can share on this host; enable the PMU in the firmware or use another host\n");
+		break;
+	case -EBUSY:
+		pr_err("perfctr: the host's PMU is in other use; remove vpmu= and watchdog from Xen's command line\n");
+		break;
+	case -EOPNOTSUPP:
+		pr_err("perfctr: this Xen has no perfctr for this kind of guest; use a PV guest\n");
+		break;
+	case -EINVAL:
+		pr_err("perfctr: Xen speaks another version of the interface than %u; use module and Xen of one release\n",
+		       XENPERFCTR_VERSION);
+		break;
+	default:
+		pr_err("perfctr: Xen refuses counters (error %d); see the hypervisor's log (xl dmesg)\n",
+		       err);
+		break;
+	}
+}
+
+static bool counter_exists(u32 index, const struct perfctr_dev_info *info)
+{
+	if (index >= PERFCTR_INDEX_FIXED) {
+		index -= PERFCTR_INDEX_FIXED;
+		return index < 64 && info->fixed & BIT_ULL(index);
+	}
+	return index < 64 && info->general & BIT_ULL(index);
+}
+
+/* What a control may ask for: -EINVAL, or -EOPNOTSUPP by a feature bit. */
+int perfctr_xen_check(const struct perfctr_dev_control *control)
+{
+	const struct perfctr_dev_info *info = &perfctr_info;
+	const u64 usr = XENPERFCTR_EVTSEL_USR, os = XENPERFCTR_EVTSEL_OS;
+	unsigned int i, j;
+
+	if (control->nr > PERFCTR_MAX_COUNTERS)
+		return -EINVAL;
+	for (i = 0; i < control->nr; i++) {
+		const struct perfctr_dev_counter *c = &control->counter[i];
+		u64 allowed = info->evtsel_mask;
+
+		if (!counter_exists(c->index, info) || c->flags)
+			return -EINVAL;
+		for (j = 0; j < i; j++)
+			if (control->counter[j].index == c->index)
+				return -EINVAL;
+		if (c->index >= PERFCTR_INDEX_FIXED)
+			allowed = usr | os;
+		if (c->evtsel & ~allowed)
+			return -EINVAL;
+		if (c->ireset)
+			return -EOPNOTSUPP;
+		if (!(info->features & PERFCTR_FEAT_SPLIT) &&
+		    (c->evtsel & (usr | os)) == os)
+			return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static void __init fill_names(struct perfctr_dev_info *info)
+{
+	struct xen_extraversion extra = {};
+	int version = HYPERVISOR_xen_version(XENVER_version, NULL);
+
+	/* A policy may hide this: then it is not there, or "<denied>". */
+	if (HYPERVISOR_xen_version(XENVER_extraversion, &extra) < 0 ||
+	    extra.extraversion[0] == '<')
+		extra.extraversion[0] = '\0';
+	extra.extraversion[sizeof(extra.extraversion) - 1] = '\0';
+
+	snprintf(info->hypervisor, sizeof(info->hypervisor), "Xen %d.%d%s",
+		 version >> 16, version & 0xffff, extra.extraversion);
+	snprintf(info->guest, sizeof(info->guest), "%s %s",
+		 xen_pv_domain() ? "PV" : xen_pvh_domain() ? "PVH" : "HVM",
+		 xen_initial_domain() ? "dom0" : "domU");
+	strscpy(info->driver_version, PERFCTR_DRIVER_VERSION,
+		sizeof(info->driver_version));
+}
+
+int __init perfctr_xen_init(void)
+{
+	struct xen_perfctr_query query = { .version = XENPERFCTR_VERSION };
+	struct perfctr_dev_info *info = &perfctr_info;
+	int err;
+
+	if (!xen_domain()) {
+		pr_err("perfctr: this kernel does not run on Xen; perfctr needs a Xen guest\n");
+		return -ENODEV;
+	}
+	err = perfctr_xen_op(XENPERFCTR_OP_query, &query);
+	if (!err && query.version < XENPERFCTR_VERSION)
+		err = -EINVAL;
+	/* A width is used as a shift; Xen is trusted, a typo in it is not. */
+	if (!err && ((query.general && !query.general_width) ||
+		     (query.fixed && !query.fixed_width) ||
+		     query.general_width > 64 || query.fixed_width > 64))
+		err = -ENODEV;
+	if (err) {
+		perfctr_xen_explain(err);
+		return err;
+	}
+
+	info->version = PERFCTR_ABI_VERSION_DEV;
+	info->xen_abi = query.version;
+	info->vendor = query.vendor;
+	info->arch_events = query.arch_events;
+	info->features = query.features;
+	/* Sampling needs delivery in this module, which it does not have yet. */
+	info->features &= ~(u64)PERFCTR_FEAT_SAMPLING;
+	info->general = query.general;
+	info->fixed = query.fixed;
+	info->general_width = query.general_width;
+	info->fixed_width = query.fixed_width;
+	info->evtsel_mask = query.evtsel_mask;
+	info->tsc_khz = tsc_khz;
+	info->cpus = num_possible_cpus();
+	fill_names(info);
+	return 0;
+}
