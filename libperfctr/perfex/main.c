@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* perfex: count a command's hardware events. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "perfex.h"
+
+static int fail(int status, const struct message *message)
+{
+	fprintf(stderr, "perfex: %s\n", message->text);
+	return status;
+}
+
+/* Everything printed must have arrived. */
+static int finish_stdout(void)
+{
+	struct message message;
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	complain(&message, "standard output: %s", strerror(errno));
+	return fail(EXIT_PERFEX, &message);
+}
+
+/* The device and what it says; -1 with @message. */
+static int open_device(struct perfctr_dev_info *info, struct message *message)
+{
+	int fd = perfctr_device_open();
+
+	if (fd < 0) {
+		explain_open(errno, message);
+		return -1;
+	}
+	if (perfctr_device_info(fd, info) < 0) {
+		explain_device(errno, message);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int show_info(const struct cpu *cpu)
+{
+	struct perfctr_dev_info info;
+	struct message message;
+	int fd = open_device(&info, &message);
+
+	if (fd < 0)
+		return fail(EXIT_USAGE, &message);
+	close(fd);
+	report_info(stdout, cpu, &info);
+	return finish_stdout();
+}
+
+static int list_events(const struct cpu *cpu)
+{
+	struct perfctr_dev_info info;
+	struct message message;
+	int fd = open_device(&info, &message);
+
+	/* Without counters there still are names. */
+	names_initialize(cpu->vendor);
+	report_events(stdout, cpu, fd < 0 ? NULL : &info);
+	if (fd >= 0)
+		close(fd);
+	return finish_stdout();
+}
+
+/* ---------------------------------- events ------------------------------- */
+
+/* What is counted without -e, as far as it is there and has room. */
+static const char *const default_events[] = {"instructions", "cycles",
+					     "branches"};
+
+static unsigned int choose_default_events(struct event *events,
+					  const struct cpu *cpu,
+					  const struct perfctr_dev_info *info)
+{
+	struct message ignored;
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < sizeof(default_events) / sizeof(*default_events); i++)
+		if (!event_resolve(&events[nr], default_events[i], cpu, info,
+				   &ignored) &&
+		    !event_check(&events[nr], info, &ignored) &&
+		    !assign_counters(events, nr + 1, info, &ignored))
+			nr++;
+	/* A failed attempt may have moved the others. */
+	assign_counters(events, nr, info, &ignored);
+	return nr;
+}
+
+/* Returns how many, or -1 with @message. */
+static int choose_events(struct event *events, const struct options *options,
+			 const struct cpu *cpu,
+			 const struct perfctr_dev_info *info,
+			 struct message *message)
+{
+	unsigned int i;
+
+	if (!options->nr_events)
+		return (int)choose_default_events(events, cpu, info);
+	for (i = 0; i < options->nr_events; i++)
+		if (event_resolve(&events[i], options->event_texts[i], cpu,
+				  info, message) < 0 ||
+		    event_check(&events[i], info, message) < 0)
+			return -1;
+	if (assign_counters(events, options->nr_events, info, message) < 0)
+		return -1;
+	return (int)options->nr_events;
+}
+
+static void make_control(struct perfctr_dev_control *control,
+			 const struct event *events, unsigned int nr)
+{
+	unsigned int i;
+
+	memset(control, 0, sizeof(*control));
+	control->nr = nr;
+	control->flags = PERFCTR_CTL_TSC_ON | PERFCTR_CTL_START_ON_EXEC;
+	for (i = 0; i < nr; i++) {
+		control->counter[i].index = events[i].index;
+		control->counter[i].evtsel = events[i].evtsel;
+		/* A fixed counter has no event to select. */
+		if (events[i].index & PERFCTR_INDEX_FIXED)
+			control->counter[i].evtsel &= EVTSEL_USR | EVTSEL_OS;
+	}
+}
+
+/* ---------------------------------- output ------------------------------- */
+
+/*
+ * -o FILE.  It is opened before the command runs, so that a bad name costs
+ * nothing, but an existing file is not touched until there is something to
+ * write, and a new one does not stay if there is not.
+ */
+struct output {
+	const char *path; /* NULL: standard error */
+	int fd;
+	bool created;
+};
+
+static int output_open(struct output *output, const char *path,
+		       struct message *message)
+{
+	output->path = path;
+	output->created = false;
+	output->fd = STDERR_FILENO;
+	if (!path)
+		return 0;
+	output->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (output->fd >= 0)
+		output->created = true;
+	else if (errno == EEXIST)
+		output->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	if (output->fd < 0)
+		return complain(message, "%s: %s", path, strerror(errno));
+	return 0;
+}
+
+static void output_abandon(struct output *output)
+{
+	if (!output->path)
+		return;
+	close(output->fd);
+	if (output->created)
+		unlink(output->path);
+}
+
+static int output_write(struct output *output, const char *text, size_t size,
+			struct message *message)
+{
+	struct stat stat;
+	int error = 0;
+
+	if (output->path && !fstat(output->fd, &stat) &&
+	    S_ISREG(stat.st_mode) && ftruncate(output->fd, 0) < 0)
+		error = errno;
+	while (size && !error) {
+		ssize_t written = write(output->fd, text, size);
+
+		if (written >= 0) {
+			text += written;
+			size -= (size_t)written;
+		} else if (errno != EINTR) {
+			error = errno;
+		}
+	}
+	if (output->path && close(output->fd) < 0 && !error)
+		error = errno;
+	return error ? complain(message, "%s: %s",
+				output->path ? output->path : "standard error",
+				strerror(error))
+		     : 0;
+}
+
+/* ------------------------------------ run -------------------------------- */
+
+/* The command's own status, or its signal as our own. */
+static int pass_on(int wait_status)
+{
+	struct rlimit no_core = {0, 0};
+	sigset_t set;
+	int signal_number;
+
+	if (WIFEXITED(wait_status))
+		return WEXITSTATUS(wait_status);
+	signal_number = WTERMSIG(wait_status);
+	/* A core dump of perfex is of no use to anybody. */
+	setrlimit(RLIMIT_CORE, &no_core);
+	signal(signal_number, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, signal_number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	raise(signal_number);
+	return 128 + signal_number;
+}
+
+static int print_result(struct output *output, const struct event *events,
+			unsigned int nr, const struct perfctr_dev_info *info,
+			const struct result *result)
+{
+	struct message message;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *stream = open_memstream(&text, &size);
+	int status = 0;
+
+	if (!stream) {
+		complain(&message, "out of memory");
+		return fail(EXIT_PERFEX, &message);
+	}
+	report_counts(stream, events, nr, info, result);
+	if (fclose(stream) != 0 ||
+	    output_write(output, text, size, &message) < 0)
+		status = fail(EXIT_PERFEX, &message);
+	free(text);
+	return status;
+}
+
+static int count_command(const struct options *options, const struct cpu *cpu)
+{
+	struct event events[PERFCTR_MAX_COUNTERS];
+	struct perfctr_dev_control control;
+	struct perfctr_dev_info info;
+	struct message message;
+	struct result result;
+	struct output output;
+	int fd, nr, status;
+
+	fd = open_device(&info, &message);
+	if (fd < 0)
+		return fail(EXIT_USAGE, &message);
+	names_initialize(cpu->vendor);
+	nr = choose_events(events, options, cpu, &info, &message);
+	if (nr < 0 || output_open(&output, options->output, &message) < 0) {
+		close(fd);
+		return fail(EXIT_USAGE, &message);
+	}
+	make_control(&control, events, (unsigned int)nr);
+
+	status = run_counted(options->command, fd, &control, &result, &message);
+	close(fd);
+	if (status) {
+		output_abandon(&output);
+		return fail(status, &message);
+	}
+
+	/* A reader of our output that has gone is an error, not our end. */
+	signal(SIGPIPE, SIG_IGN);
+	if (result.read_error) {
+		output_abandon(&output);
+		complain(&message,
+			 "the command ran, but its counts are lost: %s",
+			 strerror(result.read_error));
+		status = fail(EXIT_PERFEX, &message);
+	} else {
+		status = print_result(&output, events, (unsigned int)nr, &info,
+				      &result);
+	}
+	if (!result.read_error && result.sums.status & PERFCTR_STATUS_ERROR) {
+		complain(&message,
+			 "counting ended before the command did (%s): the "
+			 "counts are those until then",
+			 strerror(result.sums.error < 0 ? -result.sums.error
+							: EIO));
+		status = fail(EXIT_PERFEX, &message);
+	}
+	/* What the command returned matters more. */
+	return result.wait_status ? pass_on(result.wait_status) : status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct message message;
+	struct cpu cpu;
+	int status = 0;
+
+	if (options_parse(&options, argc, argv, &message) < 0) {
+		options_free(&options);
+		return fail(EXIT_USAGE, &message);
+	}
+	cpu_identify(&cpu);
+	switch (options.what) {
+	case RUN:
+		status = count_command(&options, &cpu);
+		break;
+	case SHOW_INFO:
+		status = show_info(&cpu);
+		break;
+	case LIST_EVENTS:
+		status = list_events(&cpu);
+		break;
+	case SHOW_HELP:
+		options_help(stdout);
+		status = finish_stdout();
+		break;
+	case SHOW_VERSION:
+		puts("perfex (perfctr-xen) " PERFEX_VERSION);
+		status = finish_stdout();
+		break;
+	}
+	options_free(&options);
+	return status;
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* libpfm4's event names. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <perfmon/pfmlib.h>
+
+#include "perfex.h"
+
+static bool ready;
+
+/* A PMU of the core (no uncore, no kernel's software events) that is here. */
+static bool core_pmu(pfm_pmu_t pmu, pfm_pmu_info_t *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	return pfm_get_pmu_info(pmu, info) == PFM_SUCCESS && info->is_present &&
+	       info->type == PFM_PMU_TYPE_CORE;
+}
+
+static bool any_core_pmu(void)
+{
+	pfm_pmu_info_t info;
+	int pmu;
+
+	for (pmu = 0; pmu < PFM_PMU_MAX; pmu++)
+		if (core_pmu(pmu, &info))
+			return true;
+	return false;
+}
+
+void names_initialize(uint32_t vendor)
+{
+	if (ready)
+		return;
+	ready = pfm_initialize() == PFM_SUCCESS;
+	/*
+	 * A model that libpfm4 does not know, in a guest that does not show
+	 * CPUID leaf 0xA: Intel's architectural events are there all the same.
+	 */
+	if (ready && vendor == PERFCTR_VENDOR_INTEL && !any_core_pmu() &&
+	    !getenv("LIBPFM_FORCE_PMU")) {
+		pfm_terminate();
+		setenv("LIBPFM_FORCE_PMU", "ix86arch", 1);
+		ready = pfm_initialize() == PFM_SUCCESS;
+		unsetenv("LIBPFM_FORCE_PMU");
+	}
+}
+
+bool names_known(void)
+{
+	return ready && any_core_pmu();
+}
+
+static bool event_info(int event, pfm_event_info_t *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	return pfm_get_event_info(event, PFM_OS_NONE, info) == PFM_SUCCESS;
+}
+
+static bool attribute_info(int event, int i, pfm_event_attr_info_t *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	return pfm_get_event_attr_info(event, i, PFM_OS_NONE, info) ==
+	       PFM_SUCCESS;
+}
+
+void names_for_each(void (*visit)(const char *name, void *data), void *data)
+{
+	pfm_pmu_info_t pmu_info;
+	pfm_event_info_t info;
+	int pmu, event;
+
+	if (!ready)
+		return;
+	for (pmu = 0; pmu < PFM_PMU_MAX; pmu++) {
+		if (!core_pmu(pmu, &pmu_info))
+			continue;
+		for (event = pmu_info.first_event; event != -1;
+		     event = pfm_get_event_next(event))
+			if (event_info(event, &info))
+				visit(info.name, data);
+	}
+}
+
+/* The event @text names before its attributes, on a core PMU; or -1. */
+static int find_event(const char *text)
+{
+	const char *separator = strstr(text, "::");
+	const char *name = separator ? separator + 2 : text;
+	size_t length = strcspn(name, ":");
+	pfm_pmu_info_t pmu_info;
+	pfm_event_info_t info;
+	int pmu, event;
+
+	for (pmu = 0; pmu < PFM_PMU_MAX; pmu++) {
+		if (!core_pmu(pmu, &pmu_info))
+			continue;
+		for (event = pmu_info.first_event; event != -1;
+		     event = pfm_get_event_next(event))
+			if (event_info(event, &info) &&
+			    strlen(info.name) == length &&
+			    !strncasecmp(info.name, name, length))
+				return event;
+	}
+	return -1;
+}
+
+/* Its unit masks, as far as there is room: "A, B, C" */
+static void unit_masks(int event, char *list, size_t size)
+{
+	pfm_event_attr_info_t attribute;
+	pfm_event_info_t info;
+	int i;
+
+	*list = '\0';
+	if (!event_info(event, &info))
+		return;
+	for (i = 0; i < info.nattrs; i++) {
+		size_t used = strlen(list);
+
+		if (!attribute_info(event, i, &attribute) ||
+		    attribute.type != PFM_ATTR_UMASK)
+			continue;
+		if (used + strlen(attribute.name) + 8 > size) {
+			strcpy(list + used, ", ...");
+			return;
+		}
+		snprintf(list + used, size - used, "%s%s", used ? ", " : "",
+			 attribute.name);
+	}
+}
+
+int names_resolve(const char *text, uint64_t *evtsel, int *error,
+		  struct message *message)
+{
+	pfm_pmu_encode_arg_t encoding = {.size = sizeof(encoding)};
+	pfm_event_info_t info;
+	pfm_pmu_info_t pmu_info;
+	char masks[600];
+	int result, event;
+
+	event = names_known() ? find_event(text) : -1;
+	if (event < 0) {
+		*error = ENOENT;
+		return -1;
+	}
+	*error = EINVAL;
+	result = pfm_get_os_event_encoding(text, PFM_PLM3, PFM_OS_NONE,
+					   &encoding);
+	if (result != PFM_SUCCESS) {
+		unit_masks(event, masks, sizeof(masks));
+		return complain(message, "event %s: %s%s%s", text,
+				pfm_strerror(result),
+				*masks ? "; unit masks are " : "", masks);
+	}
+	result = 0;
+	if (!event_info(encoding.idx, &info) || !core_pmu(info.pmu, &pmu_info))
+		result = complain(message, "event %s is not one of the core",
+				  text);
+	else if (encoding.count != 1)
+		result = complain(message,
+				  "event %s needs a register beside the "
+				  "counter, which Xen does not give to guests",
+				  text);
+	else
+		*evtsel = encoding.codes[0] & ~(EVTSEL_EN | EVTSEL_INT);
+	free(encoding.codes);
+	return result;
+}
+
+/* To the width of a terminal: @indent, then words. */
+static void print_folded(FILE *stream, unsigned int indent, const char *text)
+{
+	const unsigned int width = 79;
+	unsigned int column = 0;
+
+	while (*text) {
+		size_t length = strcspn(text, " \n\t");
+
+		if (!length) {
+			text++;
+			continue;
+		}
+		if (column && column + 1 + length > width) {
+			fputc('\n', stream);
+			column = 0;
+		}
+		if (column)
+			column += (unsigned int)fprintf(stream, " %.*s",
+							(int)length, text);
+		else
+			column = (unsigned int)fprintf(stream, "%*s%.*s",
+						       (int)indent, "",
+						       (int)length, text);
+		text += length;
+	}
+	fputc('\n', stream);
+}
+
+static void list_event(FILE *stream, int event)
+{
+	pfm_event_attr_info_t attribute;
+	pfm_event_info_t info;
+	int i;
+
+	if (!event_info(event, &info))
+		return;
+	fprintf(stream, "\n  %s\n", info.name);
+	print_folded(stream, 6, info.desc);
+	for (i = 0; i < info.nattrs; i++) {
+		if (!attribute_info(event, i, &attribute) ||
+		    attribute.type != PFM_ATTR_UMASK)
+			continue;
+		fprintf(stream, "    %s:%s\n", info.name, attribute.name);
+		print_folded(stream, 10, attribute.desc);
+	}
+}
+
+void names_list(FILE *stream)
+{
+	pfm_pmu_info_t pmu_info;
+	int pmu, event;
+
+	if (!names_known()) {
+		fputs("\nlibpfm4 does not know this CPU: no names beyond those "
+		      "above.\n",
+		      stream);
+		return;
+	}
+	for (pmu = 0; pmu < PFM_PMU_MAX; pmu++) {
+		if (!core_pmu(pmu, &pmu_info))
+			continue;
+		fprintf(stream, "\nNames of libpfm4 for this CPU (%s):\n",
+			pmu_info.desc);
+		for (event = pmu_info.first_event; event != -1;
+		     event = pfm_get_event_next(event))
+			list_event(stream, event);
+	}
+}

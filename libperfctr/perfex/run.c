@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The command, counted.  The child makes counters for itself with the handle
+ * that perfex opened, asks for counting from the next exec on, and executes
+ * the command: so nothing of perfex is in the counts.  perfex keeps the handle,
+ * which outlives the child, and reads the final counts from it.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "perfex.h"
+
+void explain_open(int error, struct message *message)
+{
+	const char *path = perfctr_device_path();
+
+	switch (error) {
+	case ENOENT:
+	case ENXIO:
+	case ENODEV:
+		complain(message,
+			 "there is no %s: load the kernel module perfctr (as "
+			 "root: modprobe perfctr, or insmod perfctr.ko)",
+			 path);
+		break;
+	case EACCES:
+	case EPERM:
+		complain(message,
+			 "Permission denied to open %s: its mode (ls -l %s) "
+			 "says who may count; root can change it",
+			 path, path);
+		break;
+	default:
+		complain(message, "%s: %s", path, strerror(error));
+		break;
+	}
+}
+
+void explain_device(int error, struct message *message)
+{
+	switch (error) {
+	case EPERM:
+		complain(message, "the hypervisor has not given this guest "
+				  "counters: the host's administrator can "
+				  "(Xen's command line: perfctr=)");
+		break;
+	case ENODEV:
+	case ENOSYS:
+		complain(message,
+			 "this host has no counters for guests: no PMU that "
+			 "Xen can share, or a Xen without perfctr (%s)",
+			 strerror(error));
+		break;
+	case EBUSY:
+		complain(message, "the host's counters are in other use: the "
+				  "host's administrator can end that (Xen's "
+				  "command line: vpmu=, watchdog)");
+		break;
+	case EOPNOTSUPP:
+		complain(message, "this guest can't count in that way (perfex "
+				  "-i says what it can)");
+		break;
+	case EINVAL:
+		complain(message, "the hypervisor does not accept these "
+				  "events: a code that this CPU does not have, "
+				  "or that guests may not use");
+		break;
+	case EPROTO:
+	case ENOTTY:
+		complain(message,
+			 "%s speaks another version than perfex: install "
+			 "module and perfex of the same release",
+			 perfctr_device_path());
+		break;
+	default:
+		complain(message, "%s: %s", perfctr_device_path(),
+			 strerror(error));
+		break;
+	}
+}
+
+/* How far the child came before it failed; sent through the pipe. */
+struct child_failure {
+	enum { IN_COUNTERS, IN_EXEC } stage;
+	int error;
+};
+
+static volatile sig_atomic_t child_pid;
+
+static void forward(int signal_number)
+{
+	int error = errno;
+
+	kill(child_pid, signal_number);
+	errno = error;
+}
+
+/*
+ * While the command runs, perfex does nothing that a signal should end: the
+ * keyboard's signals reach the command by themselves; those that somebody
+ * sends to perfex are passed on to it.  Then the counts are printed.
+ */
+static const int ignored_signals[] = {SIGINT, SIGQUIT};
+static const int forwarded_signals[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+#define NR_IGNORED   (sizeof(ignored_signals) / sizeof(*ignored_signals))
+#define NR_FORWARDED (sizeof(forwarded_signals) / sizeof(*forwarded_signals))
+
+struct saved_signals {
+	struct sigaction ignored[NR_IGNORED];
+	struct sigaction forwarded[NR_FORWARDED];
+	sigset_t mask;
+};
+
+/* All of them stay blocked until the child's pid is known. */
+static void take_signals(struct saved_signals *saved)
+{
+	struct sigaction ignore, pass;
+	sigset_t block;
+	size_t i;
+
+	memset(&ignore, 0, sizeof(ignore));
+	memset(&pass, 0, sizeof(pass));
+	ignore.sa_handler = SIG_IGN;
+	pass.sa_handler = forward;
+	pass.sa_flags = SA_RESTART;
+	sigemptyset(&block);
+	for (i = 0; i < NR_FORWARDED; i++)
+		sigaddset(&block, forwarded_signals[i]);
+	sigprocmask(SIG_BLOCK, &block, &saved->mask);
+	for (i = 0; i < NR_IGNORED; i++)
+		sigaction(ignored_signals[i], &ignore, &saved->ignored[i]);
+	for (i = 0; i < NR_FORWARDED; i++) {
+		sigaction(forwarded_signals[i], &pass, &saved->forwarded[i]);
+		/* What was ignored for us stays ignored (nohup). */
+		if (saved->forwarded[i].sa_handler == SIG_IGN)
+			sigaction(forwarded_signals[i], &ignore, NULL);
+	}
+}
+
+static void give_signals_back(const struct saved_signals *saved)
+{
+	size_t i;
+
+	for (i = 0; i < NR_IGNORED; i++)
+		sigaction(ignored_signals[i], &saved->ignored[i], NULL);
+	for (i = 0; i < NR_FORWARDED; i++)
+		sigaction(forwarded_signals[i], &saved->forwarded[i], NULL);
+	sigprocmask(SIG_SETMASK, &saved->mask, NULL);
+}
+
+static _Noreturn void be_child(char **command, int fd,
+			       const struct perfctr_dev_control *control,
+			       const struct saved_signals *saved, int pipe_fd)
+{
+	struct child_failure failure = {IN_COUNTERS, 0};
+	ssize_t ignored;
+
+	if (!perfctr_device_create(fd) &&
+	    !perfctr_device_control(fd, control)) {
+		failure.stage = IN_EXEC;
+		give_signals_back(saved);
+		execvp(command[0], command);
+	}
+	failure.error = errno;
+	ignored = write(pipe_fd, &failure, sizeof(failure));
+	(void)ignored;
+	_exit(EXIT_PERFEX);
+}
+
+static double seconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - start->tv_sec) +
+	       (double)(now.tv_nsec - start->tv_nsec) / 1e9;
+}
+
+static ssize_t read_failure(int fd, struct child_failure *failure)
+{
+	ssize_t size;
+
+	do
+		size = read(fd, failure, sizeof(*failure));
+	while (size < 0 && errno == EINTR);
+	return size;
+}
+
+static int explain_failure(const struct child_failure *failure,
+			   const char *command, struct message *message)
+{
+	if (failure->stage == IN_COUNTERS) {
+		explain_device(failure->error, message);
+		return EXIT_USAGE;
+	}
+	complain(message, "%s: %s", command, strerror(failure->error));
+	return failure->error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+}
+
+int run_counted(char **command, int fd,
+		const struct perfctr_dev_control *control,
+		struct result *result, struct message *message)
+{
+	struct child_failure failure;
+	struct saved_signals saved;
+	struct timespec start;
+	int pipe_fds[2];
+	ssize_t failed;
+	pid_t pid;
+
+	memset(result, 0, sizeof(*result));
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
+		complain(message, "pipe: %s", strerror(errno));
+		return EXIT_PERFEX;
+	}
+	take_signals(&saved);
+	pid = fork();
+	if (!pid)
+		be_child(command, fd, control, &saved, pipe_fds[1]);
+	close(pipe_fds[1]);
+	if (pid < 0) {
+		complain(message, "fork: %s", strerror(errno));
+		close(pipe_fds[0]);
+		give_signals_back(&saved);
+		return EXIT_PERFEX;
+	}
+	child_pid = pid;
+	sigprocmask(SIG_SETMASK, &saved.mask, NULL);
+
+	/* The pipe is closed by the exec, without a word. */
+	failed = read_failure(pipe_fds[0], &failure);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	close(pipe_fds[0]);
+	while (waitpid(pid, &result->wait_status, 0) < 0 && errno == EINTR)
+		;
+	result->seconds = seconds_since(&start);
+	give_signals_back(&saved);
+
+	if (failed == sizeof(failure))
+		return explain_failure(&failure, command[0], message);
+	if (perfctr_device_read(fd, &result->sums) < 0)
+		result->read_error = errno;
+	return 0;
+}

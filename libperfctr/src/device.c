@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* /dev/perfctr: every system call of the library but the read path's last resort. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+const char *perfctr_device_path(void)
+{
+	const char *path = secure_getenv(PERFCTR_DEVICE_ENV);
+
+	return path && *path ? path : PERFCTR_DEVICE;
+}
+
+int perfctr_device_open(void)
+{
+	return open(perfctr_device_path(), O_RDWR | O_CLOEXEC);
+}
+
+int perfctr_device_info(int fd, struct perfctr_dev_info *info)
+{
+	if (ioctl(fd, PERFCTR_IOC_INFO, info) < 0)
+		return -1;
+	if (info->version != PERFCTR_ABI_VERSION_DEV) {
+		errno = EPROTO;
+		return -1;
+	}
+	/* The kernel terminates them; a string function need not trust that. */
+	info->driver_version[sizeof(info->driver_version) - 1] = '\0';
+	info->guest[sizeof(info->guest) - 1] = '\0';
+	info->hypervisor[sizeof(info->hypervisor) - 1] = '\0';
+	return 0;
+}
+
+int perfctr_device_create(int fd)
+{
+	return ioctl(fd, PERFCTR_IOC_CREATE) < 0 ? -1 : 0;
+}
+
+int perfctr_device_control(int fd, const struct perfctr_dev_control *control)
+{
+	return ioctl(fd, PERFCTR_IOC_CONTROL, control) < 0 ? -1 : 0;
+}
+
+int perfctr_device_read(int fd, struct perfctr_dev_sums *sums)
+{
+	return ioctl(fd, PERFCTR_IOC_READ, sums) < 0 ? -1 : 0;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Inside libperfctr, and for perfex: the device's own structures, which can
+ * say more than the historical interface can.  Not installed.
+ */
+#ifndef LIBPERFCTR_INTERNAL_H
+#define LIBPERFCTR_INTERNAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <uapi/perfctr.h>
+
+#include "libperfctr.h"
+
+/* Not in the shared library's interface. */
+#define HIDDEN __attribute__((visibility("hidden")))
+
+#define PERFCTR_PAGE_BYTES 4096u
+
+/*
+ * A handle is two pages of address space side by side: the library's own, and
+ * the device's.  So a read needs no pointer from one to the other.
+ */
+struct vperfctr {
+	int fd;
+	pid_t pid; /* who mapped @page */
+	char unused[PERFCTR_PAGE_BYTES - sizeof(int) - sizeof(pid_t)];
+	struct perfctr_page page; /* changed by the kernel at any time */
+};
+
+_Static_assert(offsetof(struct vperfctr, page) == PERFCTR_PAGE_BYTES,
+	       "the device's page follows ours");
+_Static_assert(sizeof(struct perfctr_page) <= PERFCTR_PAGE_BYTES,
+	       "the device maps one page");
+
+/* Environment variable: another device, for tests of what users may meet. */
+#define PERFCTR_DEVICE_ENV "PERFCTR_DEVICE"
+#define PERFCTR_DEVICE     "/dev/perfctr"
+
+/* The path in use. */
+HIDDEN const char *perfctr_device_path(void);
+
+/* A handle that is not bound to counters, close-on-exec; -1 and errno. */
+HIDDEN int perfctr_device_open(void);
+
+/*
+ * Each is the ioctl of that name in uapi/perfctr.h: 0, or -1 and errno.
+ * perfctr_device_info() fails with EPROTO for a module of another version.
+ */
+HIDDEN int perfctr_device_info(int fd, struct perfctr_dev_info *info);
+HIDDEN int perfctr_device_create(int fd);
+HIDDEN int perfctr_device_control(int fd,
+				  const struct perfctr_dev_control *control);
+HIDDEN int perfctr_device_read(int fd, struct perfctr_dev_sums *sums);
+
+/* Historical control to the device's and back; -1 and errno. */
+HIDDEN int perfctr_control_to_device(const struct vperfctr_control *from,
+				     struct perfctr_dev_control *to);
+HIDDEN int perfctr_control_from_device(const struct perfctr_dev_control *from,
+				       struct vperfctr_control *to);
+
+#endif /* LIBPERFCTR_INTERNAL_H */

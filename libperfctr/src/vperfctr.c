@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Handles of the calling thread's counters: their life and their control. */
+
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+struct vperfctr *vperfctr_open_mode(unsigned int mode)
+{
+	struct perfctr_dev_info info;
+	struct vperfctr *self;
+	void *page;
+	int fd, error;
+
+	if (mode != 0 && mode != VPERFCTR_OPEN_CREAT_EXCL) {
+		errno = EINVAL;
+		return NULL;
+	}
+
+	self = mmap(NULL, 2 * PERFCTR_PAGE_BYTES, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (self == MAP_FAILED)
+		return NULL;
+
+	fd = perfctr_device_open();
+	if (fd < 0)
+		goto err_unmap;
+	if (perfctr_device_info(fd, &info) < 0)
+		goto err_close;
+	if (ioctl(fd, mode ? PERFCTR_IOC_CREATE : PERFCTR_IOC_OPEN) < 0)
+		goto err_close;
+
+	page = mmap(&self->page, PERFCTR_PAGE_BYTES, PROT_READ,
+		    MAP_SHARED | MAP_FIXED, fd, 0);
+	if (page == MAP_FAILED)
+		goto err_unlink;
+	/*
+	 * A child must not take its parent's page for its own: the counters
+	 * that it would read to go with it are others.
+	 */
+	if (madvise(page, PERFCTR_PAGE_BYTES, MADV_DONTFORK) < 0)
+		goto err_unlink;
+
+	self->fd = fd;
+	self->pid = getpid();
+	return self;
+
+err_unlink:
+	error = errno;
+	if (mode)
+		ioctl(fd, PERFCTR_IOC_UNLINK);
+	errno = error;
+err_close:
+	error = errno;
+	close(fd);
+	errno = error;
+err_unmap:
+	error = errno;
+	munmap(self, 2 * PERFCTR_PAGE_BYTES);
+	errno = error;
+	return NULL;
+}
+
+struct vperfctr *vperfctr_open(void)
+{
+	return vperfctr_open_mode(VPERFCTR_OPEN_CREAT_EXCL);
+}
+
+void vperfctr_close(struct vperfctr *self)
+{
+	size_t bytes = 2 * PERFCTR_PAGE_BYTES;
+
+	if (!self)
+		return;
+	/*
+	 * After a fork the device's page is not there, or something else is in
+	 * its place by now.
+	 */
+	if (self->pid != getpid())
+		bytes = PERFCTR_PAGE_BYTES;
+	close(self->fd);
+	munmap(self, bytes);
+}
+
+int vperfctr_control(const struct vperfctr *self,
+		     struct vperfctr_control *control)
+{
+	struct perfctr_dev_control device_control;
+
+	if (perfctr_control_to_device(control, &device_control) < 0)
+		return -1;
+	return perfctr_device_control(self->fd, &device_control);
+}
+
+int vperfctr_stop(const struct vperfctr *self)
+{
+	return ioctl(self->fd, PERFCTR_IOC_STOP) < 0 ? -1 : 0;
+}
+
+int vperfctr_unlink(const struct vperfctr *self)
+{
+	return ioctl(self->fd, PERFCTR_IOC_UNLINK) < 0 ? -1 : 0;
+}
+
+int vperfctr_read_state(const struct vperfctr *self,
+			struct perfctr_sum_ctrs *sums,
+			struct vperfctr_control *control)
+{
+	struct perfctr_dev_control device_control;
+	struct perfctr_dev_sums device_sums;
+	unsigned int i;
+
+	if (control) {
+		if (ioctl(self->fd, PERFCTR_IOC_GET_CONTROL, &device_control) <
+			    0 ||
+		    perfctr_control_from_device(&device_control, control) < 0)
+			return -1;
+	}
+	if (sums) {
+		if (perfctr_device_read(self->fd, &device_sums) < 0)
+			return -1;
+		if (device_sums.nr > PERFCTR_MAX_PMCS) {
+			errno = EPROTO;
+			return -1;
+		}
+		sums->tsc = device_sums.tsc;
+		for (i = 0; i < PERFCTR_MAX_PMCS; i++)
+			sums->pmc[i] =
+				i < device_sums.nr ? device_sums.pmc[i] : 0;
+	}
+	return 0;
+}
+
+int vperfctr_info(const struct vperfctr *self, struct perfctr_info *info)
+{
+	return perfctr_info(self->fd, info);
+}
