@@ -7,7 +7,7 @@ patches=$here/qemu/patches
 options="--target-list=x86_64-softmmu --without-default-features --enable-system
 	--enable-tcg --enable-fdt=system --disable-docs --disable-werror --disable-debug-info
 	--without-default-devices --with-devices-x86_64=laboratory"
-devices="I440FX Q35 PCI_DEVICES PCIE_DEVICES SERIAL_ISA ISA_DEBUG IVSHMEM_DEVICE AMD_IOMMU"
+devices="I440FX Q35 ISA_DEBUG IVSHMEM_DEVICE AMD_IOMMU"
 
 ingredients() {
 	source_version qemu
@@ -30,7 +30,9 @@ bake() {
 	for device in $devices; do
 		echo "CONFIG_$device=y"
 	done >configs/devices/x86_64-softmmu/laboratory.mak
-	step configuring ./configure --python=/usr/bin/python3 --meson=/usr/bin/meson $options
+	# Debian's Python and Meson, whatever else comes first in the user's PATH
+	PATH=/usr/bin:$PATH
+	step configuring ./configure $options
 	step compiling ninja -C build ${PERFCTR_JOBS:+-j "$PERFCTR_JOBS"} qemu-system-x86_64
 	strip -g -o "$1/qemu-system-x86_64" build/qemu-system-x86_64
 }
