@@ -23,11 +23,10 @@
  * Errors: unless said otherwise a function returns 0, or -1 with errno set.
  *
  * Threads: a handle belongs to the thread that opened it.  Only that thread
- * may read, control, stop or unlink by it: the counters that another thread
- * would read are that thread's own.  A thread's counters are not inherited:
- * the child of a fork() must not use its parent's handle for anything but
- * vperfctr_close() (its mapping is not there in the child: reading by it is a
- * segmentation fault, not a wrong number).
+ * may read, control, stop or unlink by it: another thread that read would mix
+ * its own counters with the owner's sums.  Counters are not inherited.  In the
+ * child of a fork() the parent's handle only is there to be closed: it reads
+ * zero, and vperfctr_read_ctrs() fails with ESRCH.
  *
  * Signals: the functions that read (vperfctr_read_*, vperfctr_is_running) may
  * be called from a signal handler of that thread, also when they were

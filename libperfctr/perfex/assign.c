@@ -63,13 +63,13 @@ static int too_many(const struct event *events, unsigned int nr,
 
 	for (i = 0; i < nr; i++)
 		left += events[i].index == NO_COUNTER;
-	return complain(message,
-			"too many events: %u of %u have no counter left; this "
-			"guest has %d general counters%s",
-			left, nr, general,
-			info->fixed ? ", and fixed ones for instructions, "
-				      "cycles and ref-cycles"
-				    : "");
+	return complain(
+		message,
+		"too many events: %u of %u have no counter left; this guest has %d general counters%s",
+		left, nr, general,
+		info->fixed
+			? ", and fixed ones for instructions, cycles and ref-cycles"
+			: "");
 }
 
 int assign_counters(struct event *events, unsigned int nr,
@@ -95,8 +95,7 @@ int assign_counters(struct event *events, unsigned int nr,
 		if (!take(&free, event->pinned))
 			return complain(
 				message,
-				"%s: counter %s is taken by another event, or "
-				"this guest does not have it (perfex -i)",
+				"%s: counter %s is taken by another event, or this guest does not have it (perfex -i)",
 				event->name, counter_name(event->pinned, name));
 		event->index = event->pinned;
 	}
@@ -109,9 +108,7 @@ int assign_counters(struct event *events, unsigned int nr,
 		if (!take_fixed(&free, event))
 			return complain(
 				message,
-				"%s: only fixed counter %s counts that, and it "
-				"is taken by another event, or this guest does "
-				"not have it (perfex -i)",
+				"%s: only fixed counter %s counts that, and it is taken by another event, or this guest does not have it (perfex -i)",
 				event->name, counter_name(event->fixed, name));
 	}
 	for (i = 0; i < nr; i++)

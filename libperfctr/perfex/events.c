@@ -433,10 +433,10 @@ static int resolve_alias(const char *text, uint64_t *evtsel,
 		*evtsel = alias->code | modes;
 		return 0;
 	}
-	return known ? complain(message,
-				"event %s is not supported on this CPU (perfex "
-				"-l lists those that are)",
-				text)
+	return known ? complain(
+			       message,
+			       "event %s is not supported on this CPU (perfex -l lists those that are)",
+			       text)
 		     : 1;
 }
 
@@ -481,19 +481,19 @@ int event_resolve(struct event *event, const char *text, const struct cpu *cpu,
 	if (at) {
 		*at = '\0';
 		if (parse_counter(at + 1, &event->pinned) < 0)
-			return complain(message,
-					"event %s: %s is not a counter; @0, "
-					"@1, ... @fixed0, ... are (perfex -i)",
-					text, at);
+			return complain(
+				message,
+				"event %s: %s is not a counter; @0, @1, ... @fixed0, ... are (perfex -i)",
+				text, at);
 	}
 
 	if (isdigit((unsigned char)*what)) {
 		event->by_code = true;
 		if (resolve_code(what, &event->evtsel) < 0)
-			return complain(message,
-					"event %s is not a hexadecimal code "
-					"(like 0x4300C0)",
-					text);
+			return complain(
+				message,
+				"event %s is not a hexadecimal code (like 0x4300C0)",
+				text);
 		event->evtsel &= ~EVTSEL_EN;
 	} else {
 		error = resolve_alias(what, &event->evtsel, cpu, info, message);
@@ -527,21 +527,17 @@ int event_check(const struct event *event, const struct perfctr_dev_info *info,
 	if (event->evtsel & EVTSEL_INT)
 		return complain(
 			message,
-			"event %s: bit 20, interrupt on overflow, can't be "
-			"set: perfex counts, it does not sample",
+			"event %s: bit 20, interrupt on overflow, can't be set: perfex counts, it does not sample",
 			event->name);
 	if (bad && !event->fixed_only)
 		return complain(
 			message,
-			"event %s: bits 0x%llx of the event select are not "
-			"allowed in this guest, or this CPU has none such",
+			"event %s: bits 0x%llx of the event select are not allowed in this guest, or this CPU has none such",
 			event->name, (unsigned long long)bad);
 	if (modes == EVTSEL_OS && !(info->features & PERFCTR_FEAT_SPLIT))
 		return complain(
 			message,
-			"event %s: kernel mode alone can't be counted in this "
-			"guest, whose kernel runs in ring 3 like its programs; "
-			"count without :k, which includes the kernel",
+			"event %s: kernel mode alone can't be counted in this guest, whose kernel runs in ring 3 like its programs; count without :k, which includes the kernel",
 			event->name);
 	return 0;
 }

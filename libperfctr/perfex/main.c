@@ -246,6 +246,20 @@ static int print_result(struct output *output, const struct event *events,
 	return status;
 }
 
+/* Counting ended before the command did. */
+static void explain_end(const struct result *result, struct message *message)
+{
+	int error = result->sums.error < 0 ? -result->sums.error : EIO;
+
+	complain(
+		message,
+		"counting ended before the command did (%s%s): the counts are those until then",
+		strerror(error),
+		error == EPERM
+			? ": it executed a set-user-ID program, or the hypervisor took the counters away"
+			: "");
+}
+
 static int count_command(const struct options *options, const struct cpu *cpu)
 {
 	struct event events[PERFCTR_MAX_COUNTERS];
@@ -287,11 +301,7 @@ static int count_command(const struct options *options, const struct cpu *cpu)
 				      &result);
 	}
 	if (!result.read_error && result.sums.status & PERFCTR_STATUS_ERROR) {
-		complain(&message,
-			 "counting ended before the command did (%s): the "
-			 "counts are those until then",
-			 strerror(result.sums.error < 0 ? -result.sums.error
-							: EIO));
+		explain_end(&result, &message);
 		status = fail(EXIT_PERFEX, &message);
 	}
 	/* What the command returned matters more. */

@@ -163,10 +163,10 @@ int names_resolve(const char *text, uint64_t *evtsel, int *error,
 		result = complain(message, "event %s is not one of the core",
 				  text);
 	else if (encoding.count != 1)
-		result = complain(message,
-				  "event %s needs a register beside the "
-				  "counter, which Xen does not give to guests",
-				  text);
+		result = complain(
+			message,
+			"event %s needs a register beside the counter, which Xen does not give to guests",
+			text);
 	else
 		*evtsel = encoding.codes[0] & ~(EVTSEL_EN | EVTSEL_INT);
 	free(encoding.codes);
@@ -227,8 +227,7 @@ void names_list(FILE *stream)
 	int pmu, event;
 
 	if (!names_known()) {
-		fputs("\nlibpfm4 does not know this CPU: no names beyond those "
-		      "above.\n",
+		fputs("\nlibpfm4 does not know this CPU: no names beyond those above.\n",
 		      stream);
 		return;
 	}

@@ -9,17 +9,13 @@
 
 void options_help(FILE *stream)
 {
-	fputs("Usage: perfex [-e EVENT[,EVENT]...]... [-o FILE] COMMAND "
-	      "[ARGUMENT]...\n"
+	fputs("Usage: perfex [-e EVENT[,EVENT]...]... [-o FILE] COMMAND [ARGUMENT]...\n"
 	      "       perfex -i | -l | -h | --version\n"
 	      "\n"
-	      "Run COMMAND, count events in its (first) thread, across exec, "
-	      "and print the\n"
-	      "counts when it ends.  Other threads and child processes are not "
-	      "counted.\n"
+	      "Run COMMAND, count events in its (first) thread, across exec, and print the\n"
+	      "counts when it ends.  Other threads and child processes are not counted.\n"
 	      "\n"
-	      "  -e EVENT    count EVENT; without -e: instructions, cycles, "
-	      "branches\n"
+	      "  -e EVENT    count EVENT; without -e: instructions, cycles, branches\n"
 	      "  -o FILE     write the counts to FILE, not to standard error\n"
 	      "  -i          what counters this guest has\n"
 	      "  -l          which events can be named\n"
@@ -28,25 +24,18 @@ void options_help(FILE *stream)
 	      "\n"
 	      "EVENT is one of\n"
 	      "  a common name (perfex -l)             branches\n"
-	      "  a name of libpfm4 for this CPU        "
-	      "BR_INST_RETIRED:CONDITIONAL\n"
-	      "  a hexadecimal event select            0x4300C0   or LOW/HIGH, "
-	      "32 bits each\n"
+	      "  a name of libpfm4 for this CPU        BR_INST_RETIRED:CONDITIONAL\n"
+	      "  a hexadecimal event select            0x4300C0   or LOW/HIGH, 32 bits each\n"
 	      "\n"
 	      "and may end in\n"
-	      "  :u :k       count user mode (the default), kernel mode, or "
-	      "with :u:k both.\n"
-	      "              In a 64-bit PV guest the two can't be told apart: "
-	      "user mode\n"
+	      "  :u :k       count user mode (the default), kernel mode, or with :u:k both.\n"
+	      "              In a 64-bit PV guest the two can't be told apart: user mode\n"
 	      "              includes the guest's kernel.\n"
 	      "  @N @fixedN  count in general or fixed counter N\n"
 	      "\n"
-	      "Exit status: COMMAND's; 2 if it can't be counted like this or "
-	      "not here,\n"
-	      "125 if perfex fails, 126 if COMMAND can't be executed, 127 if "
-	      "it is not found.\n"
-	      "If COMMAND dies of a signal, so does perfex, after it has "
-	      "printed the counts.\n",
+	      "Exit status: COMMAND's; 2 if it can't be counted like this or not here,\n"
+	      "125 if perfex fails, 126 if COMMAND can't be executed, 127 if it is not found.\n"
+	      "If COMMAND dies of a signal, so does perfex, after it has printed the counts.\n",
 	      stream);
 }
 
@@ -58,13 +47,14 @@ static int add_events(struct options *options, const char *list,
 		char *text;
 
 		if (!length)
-			return complain(message, "-e: an event is missing "
-						 "(perfex -l lists events)");
+			return complain(
+				message,
+				"-e: an event is missing (perfex -l lists events)");
 		if (options->nr_events == PERFCTR_MAX_COUNTERS)
-			return complain(message,
-					"too many events: no CPU has more than "
-					"%d counters",
-					PERFCTR_MAX_COUNTERS);
+			return complain(
+				message,
+				"too many events: no CPU has more than %d counters",
+				PERFCTR_MAX_COUNTERS);
 		text = strndup(list, length);
 		if (!text)
 			return complain(message, "out of memory");
@@ -115,16 +105,16 @@ int options_parse(struct options *options, int argc, char **argv,
 			options->what = SHOW_VERSION;
 			return 0;
 		case ':':
-			return complain(message,
-					"option -%c needs an argument (perfex "
-					"-h explains)",
-					optopt);
+			return complain(
+				message,
+				"option -%c needs an argument (perfex -h explains)",
+				optopt);
 		default:
 			/* A long option: its text is the argument before. */
-			return complain(message,
-					"unknown option %s (perfex -h lists "
-					"the options)",
-					argv[optind - 1]);
+			return complain(
+				message,
+				"unknown option %s (perfex -h lists the options)",
+				argv[optind - 1]);
 		}
 	}
 

@@ -24,17 +24,17 @@ void explain_open(int error, struct message *message)
 	case ENOENT:
 	case ENXIO:
 	case ENODEV:
-		complain(message,
-			 "there is no %s: load the kernel module perfctr (as "
-			 "root: modprobe perfctr, or insmod perfctr.ko)",
-			 path);
+		complain(
+			message,
+			"there is no %s: load the kernel module perfctr (as root: modprobe perfctr, or insmod perfctr.ko)",
+			path);
 		break;
 	case EACCES:
 	case EPERM:
-		complain(message,
-			 "Permission denied to open %s: its mode (ls -l %s) "
-			 "says who may count; root can change it",
-			 path, path);
+		complain(
+			message,
+			"Permission denied to open %s: its mode (ls -l %s) says who may count; root can change it",
+			path, path);
 		break;
 	default:
 		complain(message, "%s: %s", path, strerror(error));
@@ -46,37 +46,38 @@ void explain_device(int error, struct message *message)
 {
 	switch (error) {
 	case EPERM:
-		complain(message, "the hypervisor has not given this guest "
-				  "counters: the host's administrator can "
-				  "(Xen's command line: perfctr=)");
+		complain(
+			message,
+			"the hypervisor has not given this guest counters: the host's administrator can (Xen's command line: perfctr=)");
 		break;
 	case ENODEV:
 	case ENOSYS:
-		complain(message,
-			 "this host has no counters for guests: no PMU that "
-			 "Xen can share, or a Xen without perfctr (%s)",
-			 strerror(error));
+		complain(
+			message,
+			"this host has no counters for guests: no PMU that Xen can share, or a Xen without perfctr (%s)",
+			strerror(error));
 		break;
 	case EBUSY:
-		complain(message, "the host's counters are in other use: the "
-				  "host's administrator can end that (Xen's "
-				  "command line: vpmu=, watchdog)");
+		complain(
+			message,
+			"the host's counters are in other use: the host's administrator can end that (Xen's command line: vpmu=, watchdog)");
 		break;
 	case EOPNOTSUPP:
-		complain(message, "this guest can't count in that way (perfex "
-				  "-i says what it can)");
+		complain(
+			message,
+			"this guest can't count in that way (perfex -i says what it can)");
 		break;
 	case EINVAL:
-		complain(message, "the hypervisor does not accept these "
-				  "events: a code that this CPU does not have, "
-				  "or that guests may not use");
+		complain(
+			message,
+			"the hypervisor does not accept these events: a code that this CPU does not have, or that guests may not use");
 		break;
 	case EPROTO:
 	case ENOTTY:
-		complain(message,
-			 "%s speaks another version than perfex: install "
-			 "module and perfex of the same release",
-			 perfctr_device_path());
+		complain(
+			message,
+			"%s speaks another version than perfex: install module and perfex of the same release",
+			perfctr_device_path());
 		break;
 	default:
 		complain(message, "%s: %s", perfctr_device_path(),

@@ -31,7 +31,8 @@ int perfctr_control_to_device(const struct vperfctr_control *from,
 
 	memset(to, 0, sizeof(*to));
 	to->nr = cpu->nractrs;
-	to->preserve = from->preserve;
+	/* Historically, bits of entries that there are not mean nothing. */
+	to->preserve = from->preserve & ((UINT64_C(1) << cpu->nractrs) - 1);
 	if (cpu->tsc_on)
 		to->flags |= PERFCTR_CTL_TSC_ON;
 	if (from->flags & VPERFCTR_CONTROL_CLOEXEC)

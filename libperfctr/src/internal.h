@@ -8,7 +8,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include <uapi/perfctr.h>
 
@@ -25,8 +24,7 @@
  */
 struct vperfctr {
 	int fd;
-	pid_t pid; /* who mapped @page */
-	char unused[PERFCTR_PAGE_BYTES - sizeof(int) - sizeof(pid_t)];
+	char unused[PERFCTR_PAGE_BYTES - sizeof(int)];
 	struct perfctr_page page; /* changed by the kernel at any time */
 };
 

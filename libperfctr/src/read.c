@@ -213,28 +213,10 @@ out:
 }
 
 /*
- * What the page's "nr" and "status", two neighbours read as one, are when @nr
- * counters are running and nothing else is to say.
- */
-#define RUNNING_NR(nr) ((uint64_t)PERFCTR_STATUS_RUNNING << 32 | (nr))
-
-_Static_assert(offsetof(struct perfctr_page, status) ==
-		       offsetof(struct perfctr_page, nr) + 4,
-	       "neighbours");
-
-static inline uint64_t nr_and_status(const struct perfctr_page *page)
-{
-	uint64_t both;
-
-	memcpy(&both, (const char *)page + offsetof(struct perfctr_page, nr),
-	       sizeof(both));
-	return both;
-}
-
-/*
- * All counts of a set of @nr, a constant: no loop, no test per counter.  The
- * module starts and stops the counters of a set together, so STATUS_RUNNING
- * and the first one's index tell for all.
+ * All counts of a set of @nr, a constant: no loop, and one test for all.  The
+ * module starts and stops the TSC and the counters of a set together, so where
+ * the TSC runs, each index is one to execute RDPMC with.  (Where the TSC is
+ * not asked for, read_ctrs_again() does it.)
  */
 static inline __attribute__((always_inline)) int
 read_ctrs_nr(const struct vperfctr *self, struct perfctr_sum_ctrs *to,
@@ -242,10 +224,12 @@ read_ctrs_nr(const struct vperfctr *self, struct perfctr_sum_ctrs *to,
 {
 	const struct perfctr_page *page = &self->page;
 	unsigned int i;
+	uint64_t now;
 
 	if (unlikely(!page->tsc_running))
 		return read_ctrs_again(self, to);
-	to->tsc = page->tsc_sum + (rdtsc() - page->tsc_start);
+	now = rdtsc();
+	to->tsc = now - page->tsc_start + page->tsc_sum;
 #pragma GCC unroll 4
 	for (i = 0; i < nr; i++)
 		to->pmc[i] = running_count(&page->counter[i],
@@ -257,16 +241,15 @@ int vperfctr_read_ctrs(const struct vperfctr *self, struct perfctr_sum_ctrs *to)
 {
 	const struct perfctr_page *page = &self->page;
 	uint32_t sequence = read_begin(page);
-	uint64_t both = nr_and_status(page);
 
 	/* Up to four is what most PMUs have and most programs ask for. */
-	if (both == RUNNING_NR(4))
+	if (likely(page->nr == 4))
 		return read_ctrs_nr(self, to, sequence, 4);
-	if (both == RUNNING_NR(3))
+	if (likely(page->nr == 3))
 		return read_ctrs_nr(self, to, sequence, 3);
-	if (both == RUNNING_NR(2))
+	if (likely(page->nr == 2))
 		return read_ctrs_nr(self, to, sequence, 2);
-	if (both == RUNNING_NR(1))
+	if (likely(page->nr == 1))
 		return read_ctrs_nr(self, to, sequence, 1);
 	return read_ctrs_again(self, to);
 }

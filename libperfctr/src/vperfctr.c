@@ -37,15 +37,8 @@ struct vperfctr *vperfctr_open_mode(unsigned int mode)
 		    MAP_SHARED | MAP_FIXED, fd, 0);
 	if (page == MAP_FAILED)
 		goto err_unlink;
-	/*
-	 * A child must not take its parent's page for its own: the counters
-	 * that it would read to go with it are others.
-	 */
-	if (madvise(page, PERFCTR_PAGE_BYTES, MADV_DONTFORK) < 0)
-		goto err_unlink;
 
 	self->fd = fd;
-	self->pid = getpid();
 	return self;
 
 err_unlink:
@@ -71,18 +64,10 @@ struct vperfctr *vperfctr_open(void)
 
 void vperfctr_close(struct vperfctr *self)
 {
-	size_t bytes = 2 * PERFCTR_PAGE_BYTES;
-
 	if (!self)
 		return;
-	/*
-	 * After a fork the device's page is not there, or something else is in
-	 * its place by now.
-	 */
-	if (self->pid != getpid())
-		bytes = PERFCTR_PAGE_BYTES;
 	close(self->fd);
-	munmap(self, bytes);
+	munmap(self, 2 * PERFCTR_PAGE_BYTES);
 }
 
 int vperfctr_control(const struct vperfctr *self,
