@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "regions.h"
+
+const char *const count_names[NR_COUNTS] = {
+	"instructions", "branches", "cond-branches", "loads", "stores",
+};
+
+void region_empty(uint64_t n, void *memory);
+void region_loop(uint64_t n, void *memory);
+void region_branches(uint64_t n, void *memory);
+void region_loads(uint64_t n, void *memory);
+void region_stores(uint64_t n, void *memory);
+void region_updates(uint64_t n, void *memory);
+void region_calls(uint64_t n, void *memory);
+void region_rep(uint64_t n, void *memory);
+void region_touch(uint64_t n, void *memory);
+void region_syscalls(uint64_t n, void *memory);
+
+/* In the order of enum count: {per iteration, once} */
+const struct region regions[] = {
+	{"empty",
+	 "nothing",
+	 region_empty,
+	 0,
+	 0,
+	 {{0, 0}, {0, 0}, {0, 0}, {0, 0}, {0, 0}}},
+	{"loop",
+	 "dec, jnz",
+	 region_loop,
+	 0,
+	 0,
+	 {{2, 1}, {1, 0}, {1, 0}, {0, 0}, {0, 0}}},
+	{"branches",
+	 "jmp, jz (not taken), jnz",
+	 region_branches,
+	 0,
+	 0,
+	 {{5, 1}, {3, 0}, {2, 0}, {0, 0}, {0, 0}}},
+	{"loads",
+	 "four loads, jnz",
+	 region_loads,
+	 0,
+	 64,
+	 {{6, 1}, {1, 0}, {1, 0}, {4, 0}, {0, 0}}},
+	{"stores",
+	 "four stores, jnz",
+	 region_stores,
+	 0,
+	 64,
+	 {{6, 1}, {1, 0}, {1, 0}, {0, 0}, {4, 0}}},
+	{"updates",
+	 "inc of memory, push, pop, jnz",
+	 region_updates,
+	 0,
+	 64,
+	 {{5, 1}, {1, 0}, {1, 0}, {2, 0}, {2, 0}}},
+	{"calls",
+	 "call, ret, jnz",
+	 region_calls,
+	 0,
+	 0,
+	 {{4, 1}, {3, 0}, {1, 0}, {1, 0}, {1, 0}}},
+	/* A REP instruction retires once, and touches memory n times. */
+	{"rep",
+	 "one iteration of REP STOSB, one of REP MOVSB",
+	 region_rep,
+	 1,
+	 0,
+	 {{0, 10}, {0, 0}, {0, 0}, {1, 0}, {2, 0}}},
+	{"touch",
+	 "a store to a new page, jnz",
+	 region_touch,
+	 4096,
+	 0,
+	 {{4, 1}, {1, 0}, {1, 0}, {0, 0}, {1, 0}}},
+	/* Whether SYSCALL is a branch differs from CPU to CPU. */
+	{"syscalls",
+	 "getpid, jnz",
+	 region_syscalls,
+	 0,
+	 0,
+	 {{4, 1}, {0, UNKNOWN}, {1, 0}, {0, 0}, {0, 0}}},
+	{.name = NULL},
+};
+
+const struct region *find_region(const char *name)
+{
+	const struct region *region;
+
+	for (region = regions; region->name; region++)
+		if (!strcmp(region->name, name))
+			return region;
+	return NULL;
+}
+
+bool expected_count(const struct region *region, enum count count, uint64_t n,
+		    uint64_t *expected)
+{
+	if (region->counts[count].once == UNKNOWN)
+		return false;
+	*expected = (uint64_t)region->counts[count].per_iteration * n +
+		    (uint64_t)region->counts[count].once;
+	return true;
+}
+
+static size_t memory_size(const struct region *region, uint64_t n)
+{
+	/* Never nothing: mmap() would refuse. */
+	return region->memory_per_n * n + region->memory_once + 1;
+}
+
+void *region_memory(const struct region *region, uint64_t n)
+{
+	size_t size = memory_size(region, n);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED) {
+		perror("mmap");
+		exit(1);
+	}
+	/* One page fault for each page, not one for each huge page. */
+	madvise(memory, size, MADV_NOHUGEPAGE);
+	return memory;
+}
+
+void region_memory_free(const struct region *region, uint64_t n, void *memory)
+{
+	munmap(memory, memory_size(region, n));
+}
+
+uint64_t parse_number(const char *text)
+{
+	unsigned long long value;
+	char *end;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (!isdigit((unsigned char)*text) || *end || errno) {
+		fprintf(stderr, "not a whole number: %s\n", text);
+		exit(2);
+	}
+	return value;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Regions: code of known counts (regions.S), and those counts.
+ *
+ * A count is per_iteration * n + once, beyond that of region "empty", whose
+ * counts are zero.  So whoever measures a region measures "empty" in the same
+ * way and subtracts: what the measuring itself adds, and the call, is gone.
+ */
+#ifndef TESTS_REGIONS_H
+#define TESTS_REGIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum count { INSTRUCTIONS, BRANCHES, COND_BRANCHES, LOADS, STORES, NR_COUNTS };
+
+extern const char *const count_names[NR_COUNTS];
+
+struct region {
+	const char *name;
+	const char *what; /* one iteration */
+	void (*run)(uint64_t n, void *memory);
+	uint64_t memory_per_n; /* bytes that it needs for each n */
+	uint64_t memory_once;
+	struct {
+		int32_t per_iteration;
+		int32_t once; /* UNKNOWN: manuals don't say */
+	} counts[NR_COUNTS];
+};
+
+#define UNKNOWN INT32_MIN
+
+extern const struct region regions[]; /* ends with a name of NULL */
+
+const struct region *find_region(const char *name);
+
+/* false: unknown.  @n >= 1 */
+bool expected_count(const struct region *region, enum count count, uint64_t n,
+		    uint64_t *expected);
+
+/*
+ * Fresh memory for it, no page of which was touched; ends the program if there
+ * is none.
+ */
+void *region_memory(const struct region *region, uint64_t n);
+void region_memory_free(const struct region *region, uint64_t n, void *memory);
+
+/* A whole number, or the program ends with status 2. */
+uint64_t parse_number(const char *text);
+
+#endif /* TESTS_REGIONS_H */
