@@ -2,6 +2,7 @@
 /*
  * perfctr: hardware performance counters for the threads of a Xen guest.
  */
+#include <linux/bitops.h>
 #include <linux/init.h>
 #include <linux/module.h>
 
@@ -24,6 +25,11 @@ static int __init perfctr_init(void)
 	err = perfctr_device_init();
 	if (err)
 		goto err_device;
+
+	pr_info("perfctr: %s on %s: %lu general counters of %u bits, %lu fixed of %u\n",
+		perfctr_info.guest, perfctr_info.hypervisor,
+		hweight64(perfctr_info.general), perfctr_info.general_width,
+		hweight64(perfctr_info.fixed), perfctr_info.fixed_width);
 	return 0;
 
 err_device:

@@ -13,6 +13,7 @@
 #include <linux/hrtimer.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
+#include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/smp.h>
 #include <linux/string.h>
@@ -44,6 +45,10 @@ struct perfctr_vcpu {
 };
 
 static DEFINE_PER_CPU(struct perfctr_vcpu, perfctr_vcpus);
+
+static unsigned int fold_ms;
+module_param(fold_ms, uint, 0444);
+MODULE_PARM_DESC(fold_ms, "milliseconds between folds, for tests (0: by the counters' width)");
 
 static enum cpuhp_state hotplug_state;
 static ktime_t fold_period __ro_after_init;
@@ -149,6 +154,8 @@ static ktime_t __init choose_fold_period(void)
 	unsigned int width = 64;
 	u64 ns;
 
+	if (fold_ms)
+		return ms_to_ktime(fold_ms);
 	if (info->general)
 		width = min(width, info->general_width);
 	if (info->fixed)

@@ -47,7 +47,7 @@ void perfctr_xen_explain(int err)
 		pr_err("perfctr: Xen does not give this domain counters; allow it with perfctr= on Xen's command line\n");
 		break;
 	case -ENODEV:
-		pr_err("perfctr: Xen finds no PMU it can share on this host; enable the PMU in the firmware or use another host\n");
+		pr_err("perfctr: Xen finds no PMU on this host that it can share; see why in Xen's log (xl dmesg)\n");
 		break;
 	case -EBUSY:
 		pr_err("perfctr: the host's PMU is in other use; remove vpmu= and watchdog from Xen's command line\n");

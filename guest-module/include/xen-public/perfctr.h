@@ -133,6 +133,8 @@ struct xen_perfctr_register {
  * @arg: struct xen_perfctr_load, of which @nr counters are read.
  *   -ENOENT      this vCPU has no page registered
  *   -EOPNOTSUPP  a counter asks for what a feature bit says is not there
+ *   -EIO         the PMU of this physical CPU can't be used or refused a
+ *                value: the exception, after which the vCPU has no control
  */
 #define XENPERFCTR_OP_load               3
 
