@@ -224,12 +224,10 @@ read_ctrs_nr(const struct vperfctr *self, struct perfctr_sum_ctrs *to,
 {
 	const struct perfctr_page *page = &self->page;
 	unsigned int i;
-	uint64_t now;
 
 	if (unlikely(!page->tsc_running))
 		return read_ctrs_again(self, to);
-	now = rdtsc();
-	to->tsc = now - page->tsc_start + page->tsc_sum;
+	to->tsc = rdtsc() - page->tsc_start + page->tsc_sum;
 #pragma GCC unroll 4
 	for (i = 0; i < nr; i++)
 		to->pmc[i] = running_count(&page->counter[i],
@@ -237,21 +235,30 @@ read_ctrs_nr(const struct vperfctr *self, struct perfctr_sum_ctrs *to,
 	return read_valid(page, sequence) ? 0 : read_ctrs_again(self, to);
 }
 
+static __attribute__((noinline)) int read_few_ctrs(const struct vperfctr *self,
+						   struct perfctr_sum_ctrs *to)
+{
+	uint32_t sequence = read_begin(&self->page);
+
+	switch (self->page.nr) {
+	case 3:
+		return read_ctrs_nr(self, to, sequence, 3);
+	case 2:
+		return read_ctrs_nr(self, to, sequence, 2);
+	case 1:
+		return read_ctrs_nr(self, to, sequence, 1);
+	default:
+		return read_ctrs_again(self, to);
+	}
+}
+
+/* Up to four is what most PMUs have and most programs ask for. */
 int vperfctr_read_ctrs(const struct vperfctr *self, struct perfctr_sum_ctrs *to)
 {
-	const struct perfctr_page *page = &self->page;
-	uint32_t sequence = read_begin(page);
+	uint32_t sequence = read_begin(&self->page);
 
-	/* Up to four is what most PMUs have and most programs ask for. */
-	if (likely(page->nr == 4))
-		return read_ctrs_nr(self, to, sequence, 4);
-	if (likely(page->nr == 3))
-		return read_ctrs_nr(self, to, sequence, 3);
-	if (likely(page->nr == 2))
-		return read_ctrs_nr(self, to, sequence, 2);
-	if (likely(page->nr == 1))
-		return read_ctrs_nr(self, to, sequence, 1);
-	return read_ctrs_again(self, to);
+	return likely(self->page.nr == 4) ? read_ctrs_nr(self, to, sequence, 4)
+					  : read_few_ctrs(self, to);
 }
 
 int vperfctr_is_running(const struct vperfctr *self)
