@@ -25,22 +25,28 @@ const char *counter_name(uint32_t index, char name[16])
 	return name;
 }
 
+static bool is_free(const struct counters *free, uint32_t index)
+{
+	uint64_t set =
+		index & PERFCTR_INDEX_FIXED ? free->fixed : free->general;
+	uint32_t n = index & ~PERFCTR_INDEX_FIXED;
+
+	return index != NO_COUNTER && n < 64 && (set >> n & 1);
+}
+
 /* Take it: false if it is taken, or does not exist. */
 static bool take(struct counters *free, uint32_t index)
 {
-	uint64_t *set =
-		index & PERFCTR_INDEX_FIXED ? &free->fixed : &free->general;
-	uint32_t n = index & ~PERFCTR_INDEX_FIXED;
-
-	if (n >= 64 || !(*set >> n & 1))
+	if (!is_free(free, index))
 		return false;
-	*set &= ~(1ull << n);
+	*(index & PERFCTR_INDEX_FIXED ? &free->fixed : &free->general) &=
+		~(UINT64_C(1) << (index & ~PERFCTR_INDEX_FIXED));
 	return true;
 }
 
 static bool take_fixed(struct counters *free, struct event *event)
 {
-	if (event->fixed == NO_COUNTER || !take(free, event->fixed))
+	if (!take(free, event->fixed))
 		return false;
 	event->index = event->fixed;
 	return true;
@@ -116,7 +122,7 @@ int assign_counters(struct event *events, unsigned int nr,
 			take_fixed(&free, &events[i]);
 	for (i = 0; i < nr; i++)
 		if (events[i].index == NO_COUNTER &&
-		    events[i].fixed == NO_COUNTER)
+		    !is_free(&free, events[i].fixed))
 			take_general(&free, &events[i]);
 	for (i = 0; i < nr; i++)
 		if (events[i].index == NO_COUNTER)

@@ -315,7 +315,7 @@ static int unknown_event(const char *text, const struct cpu *cpu,
 			 const struct perfctr_dev_info *info,
 			 struct message *message)
 {
-	struct near near = {.wanted = text, .length = strcspn(text, ":@")};
+	struct near near = {.wanted = text, .length = strcspn(text, ":.@")};
 	char names[3 * 70] = "";
 	const char *name, *description;
 	unsigned int i = 0, n;

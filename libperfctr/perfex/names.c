@@ -92,7 +92,7 @@ static int find_event(const char *text)
 {
 	const char *separator = strstr(text, "::");
 	const char *name = separator ? separator + 2 : text;
-	size_t length = strcspn(name, ":");
+	size_t length = strcspn(name, ":."); /* libpfm4 takes both */
 	pfm_pmu_info_t pmu_info;
 	pfm_event_info_t info;
 	int pmu, event;

@@ -213,10 +213,10 @@ out:
 }
 
 /*
- * All counts of a set of @nr, a constant: no loop, and one test for all.  The
- * module starts and stops the TSC and the counters of a set together, so where
- * the TSC runs, each index is one to execute RDPMC with.  (Where the TSC is
- * not asked for, read_ctrs_again() does it.)
+ * All counts of a running set of @nr; where that is a constant, without a loop.
+ * One test for all: the module starts and stops the TSC and the counters of a
+ * set together, so where the TSC runs, each index is one to execute RDPMC
+ * with.  (Where the TSC is not asked for, read_ctrs_again() does it.)
  */
 static inline __attribute__((always_inline)) int
 read_ctrs_nr(const struct vperfctr *self, struct perfctr_sum_ctrs *to,
@@ -235,30 +235,33 @@ read_ctrs_nr(const struct vperfctr *self, struct perfctr_sum_ctrs *to,
 	return read_valid(page, sequence) ? 0 : read_ctrs_again(self, to);
 }
 
-static __attribute__((noinline)) int read_few_ctrs(const struct vperfctr *self,
-						   struct perfctr_sum_ctrs *to)
+static __attribute__((noinline)) int
+read_other_ctrs(const struct vperfctr *self, struct perfctr_sum_ctrs *to)
 {
 	uint32_t sequence = read_begin(&self->page);
+	uint32_t nr = self->page.nr;
 
-	switch (self->page.nr) {
-	case 3:
-		return read_ctrs_nr(self, to, sequence, 3);
-	case 2:
-		return read_ctrs_nr(self, to, sequence, 2);
+	switch (nr) {
 	case 1:
 		return read_ctrs_nr(self, to, sequence, 1);
+	case 2:
+		return read_ctrs_nr(self, to, sequence, 2);
+	case 3:
+		return read_ctrs_nr(self, to, sequence, 3);
 	default:
-		return read_ctrs_again(self, to);
+		return nr <= PERFCTR_MAX_PMCS
+			       ? read_ctrs_nr(self, to, sequence, nr)
+			       : read_ctrs_again(self, to);
 	}
 }
 
-/* Up to four is what most PMUs have and most programs ask for. */
+/* Four is what most PMUs have, and its cost has a limit of 50 instructions. */
 int vperfctr_read_ctrs(const struct vperfctr *self, struct perfctr_sum_ctrs *to)
 {
 	uint32_t sequence = read_begin(&self->page);
 
 	return likely(self->page.nr == 4) ? read_ctrs_nr(self, to, sequence, 4)
-					  : read_few_ctrs(self, to);
+					  : read_other_ctrs(self, to);
 }
 
 int vperfctr_is_running(const struct vperfctr *self)

@@ -1,0 +1,125 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What others build on: the header by itself, in C and C++; the shared library's
+# symbols; an installation; perfex's errors where there is no device.  TAP.
+# Called by the Makefile, with the library's build directory.
+
+build=$1
+top=$(cd ../.. && pwd)
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+perfex=$build/perfex/perfex
+n=0
+
+# ok NAME COMMAND...
+ok() {
+	name=$1
+	shift
+	n=$((n + 1))
+	if "$@" >"$tmp/log" 2>&1; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name"
+		sed 's/^/# /' "$tmp/log"
+	fi
+}
+
+# --- the header ---
+echo '#include <libperfctr.h>' >"$tmp/h.c"
+cp "$tmp/h.c" "$tmp/h.cc"
+include=-I$top/libperfctr/include
+for std in gnu99 c11 gnu17; do
+	ok "libperfctr.h alone, gcc -std=$std" \
+		gcc -std=$std -Wall -Wextra -Werror $include -c -o "$tmp/h.o" "$tmp/h.c"
+done
+for std in c++11 c++17; do
+	ok "libperfctr.h alone, g++ -std=$std" \
+		g++ -std=$std -Wall -Wextra -Werror $include -c -o "$tmp/h.o" "$tmp/h.cc"
+done
+if command -v clang >/dev/null; then
+	ok "libperfctr.h alone, clang" \
+		clang -Wall -Wextra -Werror $include -c -o "$tmp/h.o" "$tmp/h.c"
+fi
+
+# --- symbols: the map's, all of them, with its version, and no others ---
+symbols_match() {
+	sed -n '/^global:/,/^local:/s/^[[:space:]]*\([a-z_]*\);$/\1@@LIBPERFCTR_5.2/p' \
+		"$top/libperfctr/libperfctr.map" | sort >"$tmp/map"
+	nm -D --defined-only "$build/libperfctr.so" |
+		awk '$2 == "T" { print $3 }' | sort >"$tmp/so"
+	[ -s "$tmp/map" ] && diff "$tmp/map" "$tmp/so"
+}
+ok "the shared library exports what the map says" symbols_match
+declared() {
+	for symbol in $(sed 's/@.*//' "$tmp/map"); do
+		grep -q "$symbol(" "$top/libperfctr/include/libperfctr.h" || return 1
+	done
+}
+ok "all exported functions are in the header" declared
+soname() { readelf -d "$build/libperfctr.so" | grep -q 'SONAME.*\[libperfctr\.so\.5\]'; }
+ok "soname libperfctr.so.5" soname
+no_libpfm() { ! readelf -d "$build/libperfctr.so" | grep -q 'NEEDED.*pfm'; }
+ok "the library does not need libpfm4" no_libpfm
+
+# --- an installation is enough to build with ---
+ok "make install DESTDIR" make -s -C "$top/libperfctr" O="$tmp/o" install \
+	DESTDIR="$tmp/root" PREFIX=/opt/x LIBDIR=/opt/x/lib64
+cat >"$tmp/use.c" <<'EOF'
+#include <libperfctr.h>
+#include <stdio.h>
+int main(void)
+{
+	struct perfctr_sum_ctrs sums;
+	struct vperfctr *self = vperfctr_open();
+
+	if (!self) {
+		perror("vperfctr_open");
+		return 3;
+	}
+	return vperfctr_read_ctrs(self, &sums);
+}
+EOF
+use() {
+	flags=$(PKG_CONFIG_PATH="$tmp/root/opt/x/lib64/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$tmp/root" \
+		pkg-config --cflags --libs libperfctr) || return 1
+	# One word each: splitting is wanted.
+	# shellcheck disable=SC2086
+	gcc -o "$tmp/use" "$tmp/use.c" $flags || return 1
+	LD_LIBRARY_PATH="$tmp/root/opt/x/lib64" PERFCTR_DEVICE="$tmp/none" "$tmp/use"
+	[ $? -eq 3 ]
+}
+ok "a program builds by pkg-config, and runs" use
+
+# --- perfex without a device: one line, status 2, nothing left behind ---
+# complains STATUS PATTERN ARGUMENT...
+complains() {
+	status=$1
+	pattern=$2
+	shift 2
+	PERFCTR_DEVICE=${device-$tmp/none} "$perfex" "$@" >"$tmp/out" 2>"$tmp/err"
+	is=$?
+	cat "$tmp/err"
+	echo "status $is"
+	[ $is -eq "$status" ] && [ ! -s "$tmp/out" ] &&
+		[ "$(wc -l <"$tmp/err")" -eq 1 ] && grep -Eq -- "$pattern" "$tmp/err"
+}
+ok "no device" complains 2 'perfctr.*modprobe' -o "$tmp/left" true
+ok "no device, -i" complains 2 'perfctr.*modprobe' -i
+device=$tmp
+ok "a device that can't be opened" complains 2 "$tmp" true
+device=/dev/null
+ok "not our device" complains 2 'same release' -o "$tmp/left" true
+unset device
+ok "no command" complains 2 'no command'
+ok "an unknown option" complains 2 '--bogus' --bogus true
+ok "an option without argument" complains 2 'needs an argument' -e
+ok "no output file is left behind" test ! -e "$tmp/left"
+full() { "$perfex" -h >/dev/full 2>"$tmp/err"; [ $? -eq 125 ] && [ -s "$tmp/err" ]; }
+ok "a full disk is reported" full
+ok "--help" "$perfex" --help
+ok "--version" "$perfex" --version
+list() { PERFCTR_DEVICE=$tmp/none "$perfex" -l >"$tmp/list" && grep -q 'Common names' "$tmp/list"; }
+ok "-l needs no device" list
+
+echo "1..$n"
