@@ -20,7 +20,7 @@ xen_bake() {
 	done
 	# No name of the building machine or person, no date: the same source gives
 	# the same hypervisor.
-	step compiling make -C xen -j "${PERFCTR_JOBS:-$(nproc)}" debug=n PYTHON=/usr/bin/python3 \
+	step compiling nice make -C xen -j "$jobs" CC="$(compiler)" debug=n PYTHON=/usr/bin/python3 \
 		XEN_BUILD_DATE="1970-01-01" XEN_BUILD_TIME="00:00:00" XEN_BUILD_HOST=lab \
 		XEN_WHOAMI=lab XEN_DOMAIN=lab
 	cp xen/xen.gz xen/xen-syms "$1/"

@@ -32,7 +32,7 @@ bake() {
 	done >configs/devices/x86_64-softmmu/laboratory.mak
 	# Debian's Python and Meson, whatever else comes first in the user's PATH
 	PATH=/usr/bin:$PATH
-	step configuring ./configure $options
-	step compiling ninja -C build ${PERFCTR_JOBS:+-j "$PERFCTR_JOBS"} qemu-system-x86_64
+	step configuring ./configure "--cc=$(compiler)" $options
+	step compiling nice ninja -C build -j "$jobs" qemu-system-x86_64
 	strip -g -o "$1/qemu-system-x86_64" build/qemu-system-x86_64
 }
