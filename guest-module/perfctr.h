@@ -103,6 +103,7 @@ void perfctr_tracepoint_uninit(void);
 
 /* vcpu.c: of the vCPU we are on; all but init and uninit: interrupts off */
 int perfctr_vcpu_load(const struct xen_perfctr_load *load);
+void perfctr_vcpu_forget(void);
 bool perfctr_vcpu_still_loaded(void);
 u64 perfctr_vcpu_tsc_stolen(void);
 struct perfctr_thread *perfctr_vcpu_running(void);

@@ -129,6 +129,7 @@ static void fail(struct perfctr_thread *t, int err)
 	unsigned int i;
 
 	perfctr_vcpu_set_running(NULL);
+	perfctr_vcpu_forget();
 	t->counting = false;
 
 	raw_write_seqcount_begin(&t->seq);

@@ -78,11 +78,18 @@ int perfctr_vcpu_load(const struct xen_perfctr_load *load)
 		return 0;
 
 	err = perfctr_xen_op(XENPERFCTR_OP_load, load);
+	/* @loaded is still in force.  Our callers have another use for ENOENT. */
 	if (unlikely(err))
-		return err;	/* @loaded is still in force */
+		return err == -ENOENT ? -ENODEV : err;
 	memcpy(&v->loaded, load, load_size(load));
 	v->generation = READ_ONCE(v->page->generation);
 	return 0;
+}
+
+/* What is loaded is not what we think: the next load asks Xen. */
+void perfctr_vcpu_forget(void)
+{
+	this_cpu_write(perfctr_vcpus.loaded.nr, 0);
 }
 
 /*
@@ -255,7 +262,8 @@ static int vcpu_offline(unsigned int cpu)
 	if (!xen_page)
 		return 0;
 	err = perfctr_xen_op(XENPERFCTR_OP_unregister_vcpu, &reg);
-	if (err) {
+	/* ENOENT: somebody did it for us. */
+	if (err && err != -ENOENT) {
 		/* Xen may still write to it: a page lost, not memory corrupted. */
 		pr_err("perfctr: CPU %u: Xen keeps its page (error %d); not freed\n",
 		       cpu, err);

@@ -3,7 +3,8 @@
  * The device ABI of uapi/perfctr.h, checked word by word, without libperfctr.
  * Prints TAP.  Run as root in a guest with two vCPUs and perfctr.ko loaded.
  *
- * "device-abi module" tests load and unload instead (perfctr.ko is argument 2).
+ * "device-abi module perfctr.ko" tests load and unload instead;
+ * "device-abi wrap N" counts a loop of N on a machine with narrow counters.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -433,8 +434,10 @@ static void test_counts(int fd)
 	control(fd, &c);
 	ok(tsc(p) > t0, "the TSC's sum survives while the TSC stays on");
 	ioctl(fd, PERFCTR_IOC_STOP);
+	t0 = rdtsc();
 	control(fd, &c);
-	ok(tsc(p) < t0, "and starts again when it was off");
+	t1 = tsc(p);
+	ok(t1 <= rdtsc() - t0, "and starts again when it was off");
 
 	c = two(); c.nr = 0;
 	works(control(fd, &c), "CONTROL with the TSC only");
@@ -630,7 +633,7 @@ static int fork_child(int fd)
 	int own;
 
 	/* The parent's: readable, not ours, never a running counter. */
-	must(s.status == PERFCTR_STATUS_RUNNING && s.pmc[0]);
+	must(s.status == PERFCTR_STATUS_RUNNING && s.nr == 2);
 	must(inherited->status == PERFCTR_STATUS_ERROR && inherited->error == -ESRCH &&
 	     inherited->nr == 0);
 	must(map(fd)->status == PERFCTR_STATUS_ERROR);
@@ -918,6 +921,153 @@ static void test_unlink(int fd)
 	ok(good, "500 times: create, count, close, open, unlink");
 }
 
+static void faulted(int sig)
+{
+	_exit(sig);
+}
+
+/* No set, no counters: RDPMC faults again, on each vCPU. */
+static int rdpmc_child(int cpu)
+{
+	/* Handled, so that the kernel does not log it. */
+	signal(SIGSEGV, faulted);
+	pin(cpu);
+	rdpmc(0);
+	return 0;
+}
+
+static void test_rdpmc_off(void)
+{
+	int cpu, status, faults = 0;
+	pid_t pid;
+
+	usleep(500000);
+	fflush(stdout);
+	for (cpu = 0; cpu < 2; cpu++) {
+		pid = fork();
+		if (!pid)
+			_exit(rdpmc_child(cpu));
+		waitpid(pid, &status, 0);
+		faults += WIFEXITED(status) && WEXITSTATUS(status) == SIGSEGV;
+	}
+	ok(faults == 2, "when nobody counts any more, RDPMC faults");
+}
+
+/* ---- somebody else changes what the vCPU counts ---------------------------- */
+
+#include "xen-public/perfctr.h"
+
+#define HYPERVISOR_ARCH_2	50
+
+struct privcmd_hypercall {
+	__u64 op, arg[5];
+};
+
+#define PRIVCMD_HYPERCALL	_IOC(_IOC_NONE, 'P', 0, sizeof(struct privcmd_hypercall))
+
+static int privcmd = -1;
+
+static long hypercall(unsigned int op, void *arg)
+{
+	struct privcmd_hypercall h = { HYPERVISOR_ARCH_2, { op, (uintptr_t)arg } };
+
+	return ioctl(privcmd, PRIVCMD_HYPERCALL, &h);
+}
+
+static bool broken(int fd, uint64_t before)
+{
+	struct perfctr_dev_sums s = sums(fd);
+
+	return s.status == PERFCTR_STATUS_ERROR && s.error == -EIO &&
+		s.nr == 2 && s.pmc[0] >= before && s.pmc[0] < before + 1000000 &&
+		control_nr(fd) == 0;
+}
+
+static bool recovers(int fd)
+{
+	struct perfctr_dev_control c = two();
+	struct perfctr_page *p = map(fd);
+	uint64_t a;
+	bool good;
+
+	if (control(fd, &c))
+		return false;
+	a = count(p, 0);
+	spin(10000);
+	good = count(p, 0) - a >= 20000 && p->status == PERFCTR_STATUS_RUNNING && !p->error;
+	munmap(p, PAGE);
+	return good;
+}
+
+static void test_interference(int fd)
+{
+	struct xen_perfctr_load load = {
+		.nr = 2,
+		.counter = {
+			{ .index = 0, .evtsel = ev_branch | USR | OS },
+			{ .index = 1, .evtsel = ev_insn | USR | OS },
+		},
+	};
+	struct perfctr_dev_control c = two();
+	struct perfctr_dev_sums s;
+
+	privcmd = open("/dev/xen/privcmd", O_RDWR | O_CLOEXEC);
+	if (privcmd < 0) {
+		ok(true, "interference # SKIP no /dev/xen/privcmd");
+		return;
+	}
+	pin(0);
+	control(fd, &c);
+	s = sums(fd);
+	ok(hypercall(XENPERFCTR_OP_stop, NULL) == 0 && broken(fd, s.pmc[0]),
+	   "counters stopped behind our back: an error, the last exact sums");
+	ok(recovers(fd), "CONTROL starts anew");
+
+	s = sums(fd);
+	ok(hypercall(XENPERFCTR_OP_load, &load) == 0 && broken(fd, s.pmc[0]),
+	   "another control loaded behind our back: an error");
+	ok(recovers(fd), "CONTROL starts anew");
+
+	s = sums(fd);
+	hypercall(XENPERFCTR_OP_stop, NULL);
+	sched_yield();
+	usleep(10000);
+	ok(broken(fd, s.pmc[0]), "the same, found at a switch");
+	ok(recovers(fd), "CONTROL starts anew");
+	unpin();
+}
+
+/* Leaves vCPU 0 without counters until the module is loaded anew. */
+static void test_unregistered(void)
+{
+	struct xen_perfctr_register reg = { .vcpu_id = 0 };
+	struct perfctr_dev_control c = two();
+	struct perfctr_dev_sums s;
+	int fd;
+
+	privcmd = open("/dev/xen/privcmd", O_RDWR | O_CLOEXEC);
+	if (privcmd < 0)
+		return;
+	pin(0);
+	fd = dev();
+	ioctl(fd, PERFCTR_IOC_CREATE);
+	control(fd, &c);
+	s = sums(fd);
+	ok(hypercall(XENPERFCTR_OP_unregister_vcpu, &reg) == 0 && broken(fd, s.pmc[0]),
+	   "a vCPU loses its counters: an error");
+	fails(control(fd, &c), ENODEV, "CONTROL on it");
+	pin(1);
+	ok(recovers(fd), "on the other vCPU it works");
+	s = sums(fd);
+	pin(0);
+	s = sums(fd);
+	ok(s.status == PERFCTR_STATUS_ERROR && s.error == -ENODEV,
+	   "until the thread moves back");
+	ioctl(fd, PERFCTR_IOC_UNLINK);
+	close(fd);
+	unpin();
+}
+
 /* ---- module --------------------------------------------------------------- */
 
 static const char *ko;
@@ -971,6 +1121,7 @@ static void test_module(void)
 	struct perfctr_page *p;
 	pid_t pid;
 
+	test_unregistered();
 	for (i = 0; i < 2; i++) {
 		pid = start_counting(i);
 		ok(pid > 0, "a program counts%s", i ? "" : ", without a handle");
@@ -1002,9 +1153,34 @@ static void test_module(void)
 	ok(good == 20, "20 times: rmmod, insmod");
 }
 
+/*
+ * For a machine with narrow counters: many wraps without a system call.  The
+ * count must be the loop's, plus what the kernel does meanwhile.
+ */
+static int wrap(uint64_t n)
+{
+	struct perfctr_dev_control c = two();
+	struct perfctr_page *p;
+	uint64_t insn;
+	int fd;
+
+	test_info();
+	fd = dev();
+	ok(!ioctl(fd, PERFCTR_IOC_CREATE) && !control(fd, &c), "CONTROL");
+	p = map(fd);
+	insn = count(p, 0);
+	spin(n);
+	insn = count(p, 0) - insn;
+	ok(insn >= 2 * n && insn < 2 * n + n / 10,
+	   "%llu instructions, %llu times 2^%u", (unsigned long long)insn,
+	   (unsigned long long)(insn >> info.general_width), info.general_width);
+	printf("1..%d\n", tests);
+	return failures != 0;
+}
+
 int main(int argc, char **argv)
 {
-	int fd;
+	int fd, fd2;
 
 	if (argc > 1 && !strcmp(argv[1], "spin")) {
 		spin(1000000);
@@ -1019,6 +1195,8 @@ int main(int argc, char **argv)
 		return !(ioctl(dev(), PERFCTR_IOC_OPEN) == -1 && errno == ESRCH);
 
 	setenv("DEVICE_ABI", argv[0], 1);
+	if (argc > 2 && !strcmp(argv[1], "wrap"))
+		return wrap(strtoull(argv[2], NULL, 0));
 	test_info();
 	if (argc > 2 && !strcmp(argv[1], "module")) {
 		ko = argv[2];
@@ -1039,6 +1217,12 @@ int main(int argc, char **argv)
 		test_hotplug(fd);
 		test_unlink(fd);
 		close(fd);
+		fd2 = dev();
+		ioctl(fd2, PERFCTR_IOC_CREATE);
+		test_interference(fd2);
+		ioctl(fd2, PERFCTR_IOC_UNLINK);
+		close(fd2);
+		test_rdpmc_off();
 	}
 	printf("1..%d\n", tests);
 	return failures != 0;

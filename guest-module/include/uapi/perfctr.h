@@ -10,7 +10,14 @@
  * handle outlives the thread: PERFCTR_IOC_READ then returns the final counts.
  *
  * mmap(NULL, one page, PROT_READ, MAP_SHARED, fd, 0) of a handle that is bound
- * to a set gives struct perfctr_page.
+ * to a set gives struct perfctr_page; ENOENT: it is not bound.  The counters
+ * are shown in their thread's address space only.  In any other, as in the
+ * child that inherits the mapping by fork(), the page has nr 0, STATUS_ERROR
+ * and error -ESRCH: ask with PERFCTR_IOC_READ.
+ *
+ * A handle is bound once, for its lifetime.  When its set has ended, READ goes
+ * on to return the final counts; CONTROL, STOP and UNLINK are ENOENT, CREATE
+ * and OPEN are EBUSY.
  */
 #ifndef _UAPI_PERFCTR_H
 #define _UAPI_PERFCTR_H
