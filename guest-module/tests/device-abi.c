@@ -31,9 +31,9 @@
 #define DEV	"/dev/perfctr"
 #define PAGE	4096
 
-#define USR	(1ull << 16)
-#define OS	(1ull << 17)
-#define ENABLE	(1ull << 22)
+#define USR	0x10000ull
+#define OS	0x20000ull
+#define ENABLE	0x400000ull
 
 static int tests, failures;
 static struct perfctr_dev_info info;
@@ -109,6 +109,7 @@ static uint64_t rdtsc(void)
 	return (uint64_t)hi << 32 | lo;
 }
 
+/* The kernel changes the page between any two of our instructions. */
 static uint64_t count(volatile struct perfctr_page *p, unsigned int i)
 {
 	uint32_t seq;
@@ -1159,18 +1160,21 @@ static void test_module(void)
  */
 static int wrap(uint64_t n)
 {
-	struct perfctr_dev_control c = two();
+	struct perfctr_dev_control c;
 	struct perfctr_page *p;
 	uint64_t insn;
 	int fd;
 
 	test_info();
+	c = two();
 	fd = dev();
 	ok(!ioctl(fd, PERFCTR_IOC_CREATE) && !control(fd, &c), "CONTROL");
 	p = map(fd);
 	insn = count(p, 0);
 	spin(n);
 	insn = count(p, 0) - insn;
+	ok(p->status == PERFCTR_STATUS_RUNNING && !p->error, "no error (status %u, error %d)",
+	   p->status, p->error);
 	ok(insn >= 2 * n && insn < 2 * n + n / 10,
 	   "%llu instructions, %llu times 2^%u", (unsigned long long)insn,
 	   (unsigned long long)(insn >> info.general_width), info.general_width);
