@@ -91,3 +91,30 @@ kernel_log_clean() {
 	tap_bad=$(dmesg | grep -E 'BUG|WARNING|Oops|Call Trace|general protection|unchecked MSR|scheduling while|perfctr: .*(bug|leak)' || true)
 	is "$tap_bad" "" "the kernel log is clean"
 }
+
+# subtests COMMAND...: a command that prints TAP itself; its tests become ours.
+subtests() {
+	tap_tmp=$(mktemp)
+	tap_status=0
+	"$@" >"$tap_tmp" </dev/null || tap_status=$?
+	tap_ran=$(grep -cE '^(not )?ok ' "$tap_tmp")
+	while IFS= read -r tap_line; do
+		case $tap_line in
+		ok\ *|not\ ok\ *)
+			TAP_N=$((TAP_N + 1))
+			printf '%s\n' "$tap_line" | sed -E "s/^((not )?ok) [0-9]+/\1 $TAP_N/"
+			;;
+		1..*)
+			tap_plan=${tap_line#1..}
+			tap_plan=${tap_plan%% *}
+			[ "$tap_plan" = "$tap_ran" ] || fail "$*: plan" "planned $tap_plan, ran $tap_ran"
+			;;
+		*)
+			diag "$tap_line"
+			;;
+		esac
+	done <"$tap_tmp"
+	grep -q '^1\.\.' "$tap_tmp" || fail "$*: ran to its end" "no plan, status $tap_status"
+	[ "$tap_status" = 0 ] || grep -q '^not ok ' "$tap_tmp" || fail "$*: status" "$tap_status"
+	rm -f "$tap_tmp"
+}

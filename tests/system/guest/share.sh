@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# run: --smp 2 --timeout 400
+#
+# Runs in dom0: two PV domains share one physical CPU and count different events
+# for 60 s; a third domain there, without counters, tries to read them. The
+# machine itself fails if a counter is ever read by a vCPU that did not load it
+# (tests/machine/run, "owner fault").
+
+. /put/tap.sh
+programs=/usr/lib/perfctr-tests
+seconds=60
+tmp=$(mktemp -d)
+
+/lab/domu a --cpus 1 -- $programs/forever-until $seconds -e instructions >"$tmp/a" 2>&1 &
+a=$!
+/lab/domu b --cpus 1 -- $programs/forever-until $seconds -e branches >"$tmp/b" 2>&1 &
+b=$!
+
+# The third: a read now and then, while the others count.
+/lab/domu c --cpus 1 --no-module -- sh -c '
+	i=0
+	while [ $i -lt 150 ]; do
+		for index in 0 1 3 0x40000000; do
+			/usr/lib/perfctr-tests/rdpmc-probe $index 2>/dev/null
+			echo "status $?"
+		done
+		sleep 0.2
+		i=$((i + 1))
+	done' >"$tmp/c" 2>&1 &
+c=$!
+
+result() { # FILE NAME
+	set -- "$1" "$2" $(sed -n 's/^total \([0-9]*\) expected \([0-9]*\) chunks \([0-9]*\) .*short \([0-9]*\)$/\1 \2 \3 \4/p' "$1")
+	if [ $# -ne 6 ]; then
+		fail "$2: counted" "$(cat "$1")"
+		return
+	fi
+	diag "$2: $(cat "$1")"
+	between "$3" "$4" $(($4 + $4 / 200)) "$2: at most 0.5 % above what it did, never below"
+	is "$6" 0 "$2: no measurement was short"
+	between "$5" 100 1000000000 "$2: measurements"
+}
+
+wait $a; is $? 0 "domain a counted to the end"
+wait $b; is $? 0 "domain b counted to the end"
+wait $c
+result "$tmp/a" "domain a, instructions"
+result "$tmp/b" "domain b, branches"
+is "$(sort "$tmp/c" | uniq -c | awk '{ $1 = $1; print }')" "600 status 139" \
+	"a domain without counters gets SIGSEGV for every rdpmc"
+match "$(xl dmesg)" 'perfctr' "Xen's log has what was found at boot"
+is "$(xl dmesg | grep -E 'GPF|Assert|Xen BUG|Xen WARN|fault' | grep -iv default || true)" "" "Xen's log is clean"
+rm -rf "$tmp"
+done_testing
