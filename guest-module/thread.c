@@ -545,7 +545,10 @@ int perfctr_thread_control(struct perfctr_thread *t,
 	was_running = is_running(t);
 	if (was_running)
 		was_running = !stop(t);
-	if (load->nr)
+	/* A sum that lacks something must not go on as if it did not. */
+	if (control->preserve && t->page->status & PERFCTR_STATUS_ERROR)
+		err = t->page->error;
+	else if (load->nr)
 		err = perfctr_vcpu_load(load);
 	if (err) {
 		/* Xen has left the old control in force; so do we. */

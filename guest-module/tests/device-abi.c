@@ -298,7 +298,8 @@ static void test_mmap(int fd)
 	fails(mprotect(p, PAGE, PROT_READ | PROT_EXEC), EACCES, "mprotect to execution");
 	fails(mremap(p, PAGE, 2 * PAGE, MREMAP_MAYMOVE), EFAULT, "mremap to two pages");
 	mem = open("/proc/self/mem", O_RDWR);
-	ok(pwrite(mem, &word, 4, (off_t)(uintptr_t)p) == -1 && p->version == PERFCTR_ABI_VERSION_DEV,
+	ok(pwrite(mem, &word, 4, (off_t)(uintptr_t)p) == -1 &&
+	   p->version == PERFCTR_ABI_VERSION_DEV,
 	   "no write as a debugger writes");
 	ok(pread(mem, &word, 4, (off_t)(uintptr_t)p) == 4, "but a debugger's read");
 	close(mem);
@@ -1022,6 +1023,8 @@ static void test_interference(int fd)
 	s = sums(fd);
 	ok(hypercall(XENPERFCTR_OP_stop, NULL) == 0 && broken(fd, s.pmc[0]),
 	   "counters stopped behind our back: an error, the last exact sums");
+	c.preserve = 1;
+	fails(control(fd, &c), EIO, "CONTROL can't preserve them");
 	ok(recovers(fd), "CONTROL starts anew");
 
 	s = sums(fd);
@@ -1178,6 +1181,7 @@ static int wrap(uint64_t n)
 	ok(insn >= 2 * n && insn < 2 * n + n / 10,
 	   "%llu instructions, %llu times 2^%u", (unsigned long long)insn,
 	   (unsigned long long)(insn >> info.general_width), info.general_width);
+	printf("# the page changed %u times, by switches and folds\n", p->sequence);
 	printf("1..%d\n", tests);
 	return failures != 0;
 }

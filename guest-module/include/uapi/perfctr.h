@@ -143,6 +143,8 @@ struct perfctr_dev_sums {
  * Stop, check, zero the sums not preserved, start.  Only by the thread itself
  * (EPERM).  EINVAL: not a valid control.  ENOENT: the handle is not bound.
  * EOPNOTSUPP: asks for what a feature bit says is not there.
+ * ENODEV: this CPU has no counters.  With @preserve, of a set in STATUS_ERROR:
+ * the error with which it ended; its sums have to start anew.
  * On error the control before is still in force and no sum has changed.
  */
 #define PERFCTR_IOC_CONTROL	_IOW(PERFCTR_IOC_MAGIC, 3, struct perfctr_dev_control)
