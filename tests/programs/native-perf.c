@@ -71,7 +71,7 @@ static void test(const struct region *region, uint64_t n, const char *name,
 
 int main(void)
 {
-	static const uint64_t repeats[] = {1, 1000, 300000};
+	static const uint64_t repeats[] = {1, 1000, 20000};
 	const struct region *region;
 	uint64_t expected;
 	size_t i;
@@ -93,9 +93,9 @@ int main(void)
 			     i++) {
 				uint64_t n = repeats[i];
 
-				/* 64 MB of fresh memory are enough. */
-				if (region->memory_per_n * n > 64 << 20)
-					n = (64 << 20) / region->memory_per_n;
+				/* 8 MB of fresh memory are enough. */
+				if (region->memory_per_n * n > 8 << 20)
+					n = (8 << 20) / region->memory_per_n;
 				if (expected_count(region, (enum count)count, n,
 						   &expected))
 					test(region, n, count_names[count],

@@ -24,72 +24,42 @@ void region_rep(uint64_t n, void *memory);
 void region_touch(uint64_t n, void *memory);
 void region_syscalls(uint64_t n, void *memory);
 
-/* In the order of enum count: {per iteration, once} */
+/* Counts in the order of enum count: {per iteration, once} */
+/* clang-format off */
 const struct region regions[] = {
-	{"empty",
-	 "nothing",
-	 region_empty,
-	 0,
-	 0,
-	 {{0, 0}, {0, 0}, {0, 0}, {0, 0}, {0, 0}}},
-	{"loop",
-	 "dec, jnz",
-	 region_loop,
-	 0,
-	 0,
-	 {{2, 1}, {1, 0}, {1, 0}, {0, 0}, {0, 0}}},
-	{"branches",
-	 "jmp, jz (not taken), jnz",
-	 region_branches,
-	 0,
-	 0,
-	 {{5, 1}, {3, 0}, {2, 0}, {0, 0}, {0, 0}}},
-	{"loads",
-	 "four loads, jnz",
-	 region_loads,
-	 0,
-	 64,
-	 {{6, 1}, {1, 0}, {1, 0}, {4, 0}, {0, 0}}},
-	{"stores",
-	 "four stores, jnz",
-	 region_stores,
-	 0,
-	 64,
-	 {{6, 1}, {1, 0}, {1, 0}, {0, 0}, {4, 0}}},
-	{"updates",
-	 "inc of memory, push, pop, jnz",
-	 region_updates,
-	 0,
-	 64,
-	 {{5, 1}, {1, 0}, {1, 0}, {2, 0}, {2, 0}}},
-	{"calls",
-	 "call, ret, jnz",
-	 region_calls,
-	 0,
-	 0,
-	 {{4, 1}, {3, 0}, {1, 0}, {1, 0}, {1, 0}}},
+	{.name = "empty", .run = region_empty, .what = "nothing",
+	 .counts = {{0, 0}, {0, 0}, {0, 0}, {0, 0}, {0, 0}}},
+	{.name = "loop", .run = region_loop, .what = "dec, jnz",
+	 .counts = {{2, 1}, {1, 0}, {1, 0}, {0, 0}, {0, 0}}},
+	{.name = "branches", .run = region_branches,
+	 .what = "jmp, jz (not taken), jnz",
+	 .counts = {{5, 1}, {3, 0}, {2, 0}, {0, 0}, {0, 0}}},
+	{.name = "loads", .run = region_loads, .what = "four loads, jnz",
+	 .memory_once = 64,
+	 .counts = {{6, 1}, {1, 0}, {1, 0}, {4, 0}, {0, 0}}},
+	{.name = "stores", .run = region_stores, .what = "four stores, jnz",
+	 .memory_once = 64,
+	 .counts = {{6, 1}, {1, 0}, {1, 0}, {0, 0}, {4, 0}}},
+	{.name = "updates", .run = region_updates,
+	 .what = "inc of memory, push, pop, jnz", .memory_once = 64,
+	 .counts = {{5, 1}, {1, 0}, {1, 0}, {2, 0}, {2, 0}}},
+	{.name = "calls", .run = region_calls, .what = "call, ret, jnz",
+	 .counts = {{4, 1}, {3, 0}, {1, 0}, {1, 0}, {1, 0}}},
 	/* A REP instruction retires once, and touches memory n times. */
-	{"rep",
-	 "one iteration of REP STOSB, one of REP MOVSB",
-	 region_rep,
-	 1,
-	 0,
-	 {{0, 10}, {0, 0}, {0, 0}, {1, 0}, {2, 0}}},
-	{"touch",
-	 "a store to a new page, jnz",
-	 region_touch,
-	 4096,
-	 0,
-	 {{4, 1}, {1, 0}, {1, 0}, {0, 0}, {1, 0}}},
+	{.name = "rep", .run = region_rep,
+	 .what = "one iteration of REP STOSB, one of REP MOVSB",
+	 .memory_per_n = 1,
+	 .counts = {{0, 10}, {0, 0}, {0, 0}, {1, 0}, {2, 0}}},
+	{.name = "touch", .run = region_touch,
+	 .what = "a store to a new page, jnz",
+	 .memory_per_n = 4096, .fresh = true,
+	 .counts = {{4, 1}, {1, 0}, {1, 0}, {0, 0}, {1, 0}}},
 	/* Whether SYSCALL is a branch differs from CPU to CPU. */
-	{"syscalls",
-	 "getpid, jnz",
-	 region_syscalls,
-	 0,
-	 0,
-	 {{4, 1}, {0, UNKNOWN}, {1, 0}, {0, 0}, {0, 0}}},
+	{.name = "syscalls", .run = region_syscalls, .what = "getpid, jnz",
+	 .counts = {{4, 1}, {0, UNKNOWN}, {1, 0}, {0, 0}, {0, 0}}},
 	{.name = NULL},
 };
+/* clang-format on */
 
 const struct region *find_region(const char *name)
 {
@@ -121,7 +91,9 @@ void *region_memory(const struct region *region, uint64_t n)
 {
 	size_t size = memory_size(region, n);
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			    MAP_PRIVATE | MAP_ANONYMOUS |
+				    (region->fresh ? 0 : MAP_POPULATE),
+			    -1, 0);
 
 	if (memory == MAP_FAILED) {
 		perror("mmap");

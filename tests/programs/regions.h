@@ -23,6 +23,7 @@ struct region {
 	void (*run)(uint64_t n, void *memory);
 	uint64_t memory_per_n; /* bytes that it needs for each n */
 	uint64_t memory_once;
+	bool fresh; /* wants memory that was never touched */
 	struct {
 		int32_t per_iteration;
 		int32_t once; /* UNKNOWN: manuals don't say */
@@ -40,8 +41,8 @@ bool expected_count(const struct region *region, enum count count, uint64_t n,
 		    uint64_t *expected);
 
 /*
- * Fresh memory for it, no page of which was touched; ends the program if there
- * is none.
+ * Memory for it: all there, or, for a region that wants it fresh, no page of it;
+ * ends the program if there is none.
  */
 void *region_memory(const struct region *region, uint64_t n);
 void region_memory_free(const struct region *region, uint64_t n, void *memory);
