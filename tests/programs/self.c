@@ -37,16 +37,20 @@ __attribute__((noinline)) uint64_t self_measure(const struct vperfctr *self,
 uint64_t self_least(const struct vperfctr *self, const struct region *region,
 		    uint64_t n, unsigned int times)
 {
+	void *memory = region_memory(region, n);
 	uint64_t least = UINT64_MAX;
 
 	while (times--) {
-		void *memory = region_memory(region, n);
 		uint64_t count = self_measure(self, region, n, memory);
 
 		if (count < least)
 			least = count;
-		region_memory_free(region, n, memory);
+		if (region->fresh && times) {
+			region_memory_free(region, n, memory);
+			memory = region_memory(region, n);
+		}
 	}
+	region_memory_free(region, n, memory);
 	return least;
 }
 

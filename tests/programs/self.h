@@ -17,7 +17,7 @@ struct vperfctr *self_open(uint32_t index, uint32_t code);
 uint64_t self_measure(const struct vperfctr *self, const struct region *region,
 		      uint64_t n, void *memory);
 
-/* The least of @times measurements, each on fresh memory. */
+/* The least of @times measurements. */
 uint64_t self_least(const struct vperfctr *self, const struct region *region,
 		    uint64_t n, unsigned int times);
 
