@@ -190,7 +190,7 @@ int vperfctr_stop(const struct vperfctr *self);
 int vperfctr_is_running(const struct vperfctr *self);
 
 /*
- * TSC ticks (of PERFCTR_info.cpu_khz) for which the thread ran on a CPU while
+ * TSC ticks (of perfctr_info.cpu_khz) for which the thread ran on a CPU while
  * tsc_on was set.  In user mode; does not fail.
  */
 unsigned long long vperfctr_read_tsc(const struct vperfctr *self);

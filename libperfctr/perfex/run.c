@@ -115,18 +115,21 @@ static const int forwarded_signals[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
 struct saved_signals {
 	struct sigaction ignored[NR_IGNORED];
 	struct sigaction forwarded[NR_FORWARDED];
+	struct sigaction child;
 	sigset_t mask;
 };
 
 /* All of them stay blocked until the child's pid is known. */
 static void take_signals(struct saved_signals *saved)
 {
-	struct sigaction ignore, pass;
+	struct sigaction ignore, pass, standard;
 	sigset_t block;
 	size_t i;
 
 	memset(&ignore, 0, sizeof(ignore));
 	memset(&pass, 0, sizeof(pass));
+	memset(&standard, 0, sizeof(standard));
+	standard.sa_handler = SIG_DFL;
 	ignore.sa_handler = SIG_IGN;
 	pass.sa_handler = forward;
 	pass.sa_flags = SA_RESTART;
@@ -134,6 +137,8 @@ static void take_signals(struct saved_signals *saved)
 	for (i = 0; i < NR_FORWARDED; i++)
 		sigaddset(&block, forwarded_signals[i]);
 	sigprocmask(SIG_BLOCK, &block, &saved->mask);
+	/* Where it is ignored, there is no exit status to wait for. */
+	sigaction(SIGCHLD, &standard, &saved->child);
 	for (i = 0; i < NR_IGNORED; i++)
 		sigaction(ignored_signals[i], &ignore, &saved->ignored[i]);
 	for (i = 0; i < NR_FORWARDED; i++) {
@@ -148,6 +153,7 @@ static void give_signals_back(const struct saved_signals *saved)
 {
 	size_t i;
 
+	sigaction(SIGCHLD, &saved->child, NULL);
 	for (i = 0; i < NR_IGNORED; i++)
 		sigaction(ignored_signals[i], &saved->ignored[i], NULL);
 	for (i = 0; i < NR_FORWARDED; i++)
