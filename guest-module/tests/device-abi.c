@@ -405,7 +405,7 @@ static void test_counts(int fd)
 	t0 = tsc(p);
 	spin(1000000);
 	t1 = tsc(p);
-	ok(t1 > t0, "the TSC runs");
+	ok(t1 != t0, "the TSC runs");
 
 	a = count(p, 0);
 	s = sums(fd);
@@ -431,10 +431,11 @@ static void test_counts(int fd)
 	s2 = sums(fd);
 	ok(s2.pmc[0] > b && s2.pmc[0] < b + 100000, "preserved sum goes on");
 	ok(s2.pmc[1] < s.pmc[1] && s2.pmc[1] < 100000, "the other starts at 0");
-	t0 = tsc(p);
+	/* READ: in user mode the TSC includes what the vCPU has just missed. */
+	t0 = sums(fd).tsc;
 	c.preserve = 0;
 	control(fd, &c);
-	ok(tsc(p) > t0, "the TSC's sum survives while the TSC stays on");
+	ok(sums(fd).tsc > t0, "the TSC's sum survives while the TSC stays on");
 	ioctl(fd, PERFCTR_IOC_STOP);
 	t0 = rdtsc();
 	control(fd, &c);
@@ -444,9 +445,9 @@ static void test_counts(int fd)
 	c = two(); c.nr = 0;
 	works(control(fd, &c), "CONTROL with the TSC only");
 	ok(p->nr == 0 && p->tsc_running && p->status == PERFCTR_STATUS_RUNNING, "runs");
-	t0 = tsc(p);
+	t0 = sums(fd).tsc;
 	spin(10000);
-	ok(tsc(p) > t0, "and counts");
+	ok(sums(fd).tsc > t0, "and counts");
 
 	c = two(); c.counter[0].index = 1; c.counter[1].index = 0;
 	works(control(fd, &c), "CONTROL: same events, other counters");
@@ -976,6 +977,14 @@ static long hypercall(unsigned int op, void *arg)
 	return ioctl(privcmd, PRIVCMD_HYPERCALL, &h);
 }
 
+/* A domU's kernel may keep hypercalls from programs. */
+static bool can_interfere(void)
+{
+	if (privcmd < 0)
+		privcmd = open("/dev/xen/privcmd", O_RDWR | O_CLOEXEC);
+	return privcmd >= 0 && hypercall(99, NULL) == -1 && errno == ENOSYS;
+}
+
 static bool broken(int fd, uint64_t before)
 {
 	struct perfctr_dev_sums s = sums(fd);
@@ -1013,9 +1022,8 @@ static void test_interference(int fd)
 	struct perfctr_dev_control c = two();
 	struct perfctr_dev_sums s;
 
-	privcmd = open("/dev/xen/privcmd", O_RDWR | O_CLOEXEC);
-	if (privcmd < 0) {
-		ok(true, "interference # SKIP no /dev/xen/privcmd");
+	if (!can_interfere()) {
+		ok(true, "interference # SKIP no hypercalls for programs (errno %d)", errno);
 		return;
 	}
 	pin(0);
@@ -1049,8 +1057,7 @@ static void test_unregistered(void)
 	struct perfctr_dev_sums s;
 	int fd;
 
-	privcmd = open("/dev/xen/privcmd", O_RDWR | O_CLOEXEC);
-	if (privcmd < 0)
+	if (!can_interfere())
 		return;
 	pin(0);
 	fd = dev();
