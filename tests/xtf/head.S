@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A 64-bit PV kernel: where Xen starts it, what it tells Xen about itself, and
+ * the two exceptions that it expects.
+ */
+
+	.section .text.head, "ax", @progbits
+	.globl _start
+_start:
+	lea	stack_top(%rip), %rsp
+	mov	%rsi, %rdi		/* struct start_info */
+	xor	%ebp, %ebp
+	call	main
+	ud2
+
+	.balign 4096
+	.globl hypercall_page
+hypercall_page:
+	.skip	4096
+
+	.text
+/*
+ * long hypercall(unsigned nr, long a, long b, long c, long d)
+ * nr, a, b, c, d in rdi, rsi, rdx, rcx, r8; Xen wants rax, rdi, rsi, rdx, r10.
+ */
+	.globl hypercall
+hypercall:
+	mov	%edi, %eax
+	shl	$5, %eax
+	lea	hypercall_page(%rip), %r11
+	add	%rax, %r11
+	mov	%rsi, %rdi
+	mov	%rdx, %rsi
+	mov	%rcx, %rdx
+	mov	%r8, %r10
+	jmp	*%r11
+
+/*
+ * int try_rdpmc(uint32_t index, uint64_t *value): 0, or the vector of the
+ * exception that it raised
+ */
+	.globl try_rdpmc
+try_rdpmc:
+	mov	%edi, %ecx
+	mov	%rsi, %r8
+	xor	%r9d, %r9d
+rdpmc_here:
+	rdpmc
+	shl	$32, %rdx
+	or	%rdx, %rax
+	mov	%rax, (%r8)
+rdpmc_fixed_up:
+	mov	%r9d, %eax
+	ret
+
+/*
+ * Xen pushes: rcx, r11, error code, rip, cs, rflags, rsp, ss.  Only RDPMC may
+ * fault; the vector then comes back in r9.
+ */
+	.globl gp_fault
+gp_fault:
+	pop	%rcx
+	pop	%r11
+	add	$8, %rsp
+	lea	rdpmc_here(%rip), %r9
+	cmp	%r9, (%rsp)
+	jne	unexpected
+	lea	rdpmc_fixed_up(%rip), %r9
+	mov	%r9, (%rsp)
+	mov	$13, %r9d
+	pushq	$0
+	jmp	hypercall_page + 23 * 32	/* HYPERVISOR_iret */
+
+	.globl page_fault
+page_fault:
+	add	$24, %rsp
+unexpected:
+	mov	(%rsp), %rdi
+	call	unexpected_fault
+	ud2
+
+	.bss
+	.balign 4096
+	.skip	16384
+stack_top:
+
+/* Types of <xen/elfnote.h>: what the ELF has to say to Xen. */
+	.macro	NOTE type, value:vararg
+	.balign	4
+	.long	4, 2f - 1f, \type
+	.asciz	"Xen"
+1:	\value
+2:	.balign	4
+	.endm
+
+	.section .note.Xen, "a", @note
+	NOTE	6, .asciz "perfctr-test"	/* GUEST_OS */
+	NOTE	5, .asciz "xen-3.0"		/* XEN_VERSION */
+	NOTE	8, .asciz "generic"		/* LOADER */
+	NOTE	9, .asciz "yes"			/* PAE_MODE */
+	NOTE	3, .quad VIRT_BASE		/* VIRT_BASE */
+	NOTE	4, .quad 0			/* PADDR_OFFSET */
+	NOTE	1, .quad _start			/* ENTRY */
+	NOTE	2, .quad hypercall_page		/* HYPERCALL_PAGE */
+	.section .note.GNU-stack, "", @progbits
