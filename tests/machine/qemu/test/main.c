@@ -931,19 +931,23 @@ static const struct {
 };
 
 /* A write of this value to this MSR starts counting with the WRMSR itself. */
-static void run_sequence(const char *fn, u32 msr, u64 value)
+static void run_sequence_at(const char *fn, u32 msr, u64 value, u64 data)
 {
-	u32 stop = msr;
+	u32 stop = msr, lo = value, hi = value >> 32;
 
 	asm volatile("sti\n\t"
 		     "clc\n\t"
 		     "mov %[stop], %%r8d\n\t"
 		     "call *%[fn]\n\t"
 		     "cli"
-		     : "+c" (msr)
-		     : "a" ((u32)value), "d" ((u32)(value >> 32)),
-		       [fn] "r" (fn), [stop] "r" (stop), "S" (buffer)
+		     : "+c" (msr), "+a" (lo), "+d" (hi), "+S" (data)
+		     : [fn] "r" (fn), [stop] "r" (stop)
 		     : "r8", "rbx", "memory", "cc");
+}
+
+static void run_sequence(const char *fn, u32 msr, u64 value)
+{
+	run_sequence_at(fn, msr, value, (u64)buffer);
 }
 
 static void test_overflow(void)
@@ -1155,6 +1159,36 @@ static void test_walks(void)
 	}
 }
 
+extern char sequence_walk[], sequence_walk_code[];
+
+static void test_walk_overflow(void)
+{
+	u64 sel = (conf.zen ? 0x1045 : conf.amd ? 0x0146 : 0x0108) | SEL_EN |
+		  SEL_OS | SEL_INT;
+	u64 cr3;
+
+	for (unsigned k = 1; k < 16; k++) {
+		stop_all();
+		*apic(0x340) = VECTOR_PMI;
+		for (unsigned i = 0; i < 16; i++)
+			test_table[i] = (u64)page_pool[i] | 7;
+		asm volatile("mov %%cr3, %0; mov %0, %%cr3" : "=&r" (cr3) : :
+			     "memory");
+		wrmsr(counter_msr(0), -(u64)k);
+		if (has_global()) {
+			wrmsr(select_msr(0), sel);
+			run_sequence_at(sequence_walk, GLOBAL_CTRL, 1,
+					BIT(32));
+		} else {
+			run_sequence_at(sequence_walk, select_msr(0), sel,
+					BIT(32));
+		}
+		check("interrupts", k, pmis, 1);
+		check("interrupted at", k, pmi_rip,
+		      (u64)sequence_walk_code + 9 * (k - 1) + 2);
+	}
+}
+
 /* Overflow of an event that is counted outside translated code */
 static void test_page_fault_overflow(void)
 {
@@ -1357,6 +1391,7 @@ static const struct {
 	{ "overflow of fixed counters", test_fixed_overflow },
 	{ "overflow with the instruction that leaves user mode",
 	  test_boundary_overflow },
+	{ "overflow with a page walk", test_walk_overflow },
 	{ "overflow with a page fault", test_page_fault_overflow },
 	{ "status set, reset and in use", test_status },
 	{ "freeze on PMI", test_freeze },

@@ -451,6 +451,22 @@ sequence taken, jnc .+2
 sequence load, mov (%rsi), %bl
 sequence store, mov %bl, (%rsi)
 
+	/* one load per page */
+	.align	64
+	.globl	sequence_walk, sequence_walk_code
+sequence_walk:
+	wrmsr
+sequence_walk_code:
+	.rept	16
+	mov	(%rsi), %bl		/* 2 bytes */
+	add	$4096, %rsi		/* 7 bytes */
+	.endr
+	mov	%r8d, %ecx
+	xor	%eax, %eax
+	xor	%edx, %edx
+	wrmsr
+	ret
+
 	/* Overflow with the instruction that leaves user mode */
 	.globl	user_int82
 user_int82:
