@@ -9,7 +9,12 @@
 
 #include "perfex.h"
 
-static bool ready;
+/*
+ * libpfm4 is made ready when the first name needs it: that takes a while, and
+ * makes the process larger, which fork() then has to copy.
+ */
+static uint32_t cpu_vendor;
+static bool prepared, ready;
 
 /* A PMU of the core (no uncore, no kernel's software events) that is here. */
 static bool core_pmu(pfm_pmu_t pmu, pfm_pmu_info_t *info)
@@ -33,24 +38,32 @@ static bool any_core_pmu(void)
 
 void names_initialize(uint32_t vendor)
 {
-	if (ready)
+	cpu_vendor = vendor;
+}
+
+static void prepare(void)
+{
+	if (prepared)
 		return;
+	prepared = true;
 	ready = pfm_initialize() == PFM_SUCCESS;
 	/*
 	 * A model that libpfm4 does not know, in a guest that does not show
 	 * CPUID leaf 0xA: Intel's architectural events are there all the same.
 	 */
-	if (ready && vendor == PERFCTR_VENDOR_INTEL && !any_core_pmu() &&
+	if (ready && cpu_vendor == PERFCTR_VENDOR_INTEL && !any_core_pmu() &&
 	    !getenv("LIBPFM_FORCE_PMU")) {
 		pfm_terminate();
 		setenv("LIBPFM_FORCE_PMU", "ix86arch", 1);
 		ready = pfm_initialize() == PFM_SUCCESS;
+		/* It is not for the command to see. */
 		unsetenv("LIBPFM_FORCE_PMU");
 	}
 }
 
 bool names_known(void)
 {
+	prepare();
 	return ready && any_core_pmu();
 }
 
@@ -75,7 +88,7 @@ void names_for_each(void (*visit)(const char *name, void *data), void *data)
 	pfm_event_info_t info;
 	int pmu, event;
 
-	if (!ready)
+	if (!names_known())
 		return;
 	for (pmu = 0; pmu < PFM_PMU_MAX; pmu++) {
 		if (!core_pmu(pmu, &pmu_info))

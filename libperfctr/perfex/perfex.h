@@ -94,7 +94,7 @@ bool alias_next(unsigned int *i, const struct cpu *cpu,
 		const struct perfctr_dev_info *info, const char **name,
 		const char **description, uint64_t *code);
 
-/* libpfm4 is made ready once per process, for a CPU of @vendor. */
+/* Before all else of names.c: whose CPU it is. */
 void names_initialize(uint32_t vendor);
 
 /* Has libpfm4 names for this CPU? */
