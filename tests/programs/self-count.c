@@ -2,11 +2,12 @@
 /*
  * self-count [-e EVENT[@INDEX]] [REPETITIONS [REGION]]
  *
- * Reads a counter before and after a loop of 10^3 to 10^6 iterations, 100
- * times each, and prints for each N the least count, and the count less what
- * the loop is known to do: the constant that two reads and a call add.  It has
- * to be the same for all N: otherwise events are lost or doubled, and the
- * status is 1.
+ * Reads a counter before and after a loop of 10^3 to 10^6 instructions, 100
+ * times each, and prints for each N the iterations, the least count, and the
+ * count less what the loop is known to do: the constant that two reads and a
+ * call add.  It has to be the same for all N: otherwise events are lost or
+ * doubled, and the status is 1.  (Of "rep", whose instructions do not grow with
+ * N, the iterations are N.)
  */
 
 #include <stdio.h>
@@ -19,7 +20,7 @@ int main(int argc, char **argv)
 	const struct region *region = find_region("loop");
 	struct event_option event;
 	struct vperfctr *self;
-	uint64_t n, first = 0;
+	uint64_t n, each = 1, first = 0;
 	int status = 0;
 
 	event_option(&event, &argc, &argv);
@@ -34,22 +35,25 @@ int main(int argc, char **argv)
 	}
 
 	self = self_open(event.index, event.code);
-	printf("# least of %u counts of %s\n%10s %12s %9s\n", repetitions,
-	       event.name, "N", "min", "constant");
+	printf("# least of %u counts of %s\n%10s %10s %12s %9s\n", repetitions,
+	       event.name, "N", "iterations", "min", "constant");
+	if (region->counts[INSTRUCTIONS].per_iteration > 0)
+		each = (uint64_t)region->counts[INSTRUCTIONS].per_iteration;
 	for (n = 1000; n <= 1000000; n *= 10) {
-		uint64_t least = self_least(self, region, n, repetitions);
-		uint64_t expected, constant;
+		uint64_t least, expected, constant;
 
-		if (!expected_count(region, event.count, n, &expected)) {
+		if (!expected_count(region, event.count, n / each, &expected)) {
 			fputs("that count is not known\n", stderr);
 			return 2;
 		}
+		least = self_least(self, region, n / each, repetitions);
 		constant = least - expected;
 		if (n == 1000)
 			first = constant;
 		if (constant != first)
 			status = 1;
-		printf("%10llu %12llu %9lld\n", (unsigned long long)n,
+		printf("%10llu %10llu %12llu %9lld\n", (unsigned long long)n,
+		       (unsigned long long)(n / each),
 		       (unsigned long long)least, (long long)constant);
 	}
 	printf("# %s\n", status ? "the constant is not constant" : "exact");

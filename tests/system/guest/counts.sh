@@ -13,12 +13,12 @@ programs=/usr/lib/perfctr-tests
 
 exact() { # EVENT REGION
 	try $programs/self-count -e "$1" 100 "$2"
-	constants=$(printf '%s\n' "$OUT" | awk '$1 ~ /^[0-9]+$/ { print $3 }' | sort -u)
+	constants=$(printf '%s\n' "$OUT" | awk '$1 ~ /^[0-9]+$/ { print $4 }' | sort -u)
 	lengths=$(printf '%s\n' "$OUT" | awk '$1 ~ /^[0-9]+$/' | wc -l)
 	if [ "$STATUS" = 0 ] && [ "$lengths" = 4 ] && [ "$(echo $constants | wc -w)" = 1 ]; then
-		pass "$1 of $2 x 10^3 to 10^6: known count plus $constants"
+		pass "$1 of $2, 10^3 to 10^6 instructions: known count plus $constants"
 	else
-		fail "$1 of $2 x 10^3 to 10^6" "$OUT" "$ERR"
+		fail "$1 of $2, 10^3 to 10^6 instructions" "$OUT" "$ERR"
 	fi
 }
 
