@@ -65,7 +65,7 @@ ok "a command that is not there gives 127" test $? = 127
 lab "$1" -- sh -c 'kill -SEGV $$'
 ok "a command killed by a signal gives 128 + its number" test $? = 139
 ok "arguments arrive as they are" \
-	test "$(lab "$1" -- printf '[%s]' 'a b' '' "it's" '$x' '--' '\\')" = "[a b][][it's][\$x][--][\\]"
+	test "$(lab "$1" -- printf '[%s]' 'a b' '' "it's" '$x' '--' '\\')" = "[a b][][it's][\$x][--][\\\\]"
 
 lab "$1" --timeout 30 -- sh -c 'echo before; sleep 1000' >"$work/out" 2>"$work/err"
 ok "time limit gives 124" test $? = 124
@@ -104,7 +104,7 @@ case " $guests " in
 	lab dom0 --smp 2 -- sh -c '
 		/lab/domu one --cpus 1 --no-module -- sh -c "echo one; exit 1" >/tmp/1 & a=$!
 		/lab/domu two --cpus 1 --no-module -- sh -c "echo two; exit 2" >/tmp/2 & b=$!
-		wait $a; s=$?; wait $b; cat /tmp/1 /tmp/2; exit $((10 * s + $?))' >"$work/out" 2>"$work/err"
+		wait $a; s=$?; wait $b; s=$((10 * s + $?)); cat /tmp/1 /tmp/2; exit $s' >"$work/out" 2>"$work/err"
 	ok "two domUs on one CPU: status" test $? = 12
 	ok "two domUs on one CPU: output" test "$(cat "$work/out")" = "one
 two"
