@@ -225,9 +225,14 @@ static int fold(struct perfctr_thread *t)
 		c->start = now[i];
 	}
 	if (tsc_on(t)) {
+		/*
+		 * Apart from the sum: user mode, which adds the ticks since
+		 * @tsc_start, can't know what was stolen since then, and its
+		 * clock must not go back when we fold.
+		 */
 		stolen = perfctr_vcpu_tsc_stolen();
-		page->tsc_sum += tsc - page->tsc_start -
-				 (stolen - t->tsc_stolen);
+		page->tsc_stolen += stolen - t->tsc_stolen;
+		page->tsc_sum += tsc - page->tsc_start;
 		page->tsc_start = tsc;
 		t->tsc_stolen = stolen;
 	}
@@ -492,8 +497,10 @@ static void install(struct perfctr_thread *t,
 	page->error = 0;
 	page->tsc_running = 0;
 	/* The TSC's sum survives as long as the TSC stays on. */
-	if (!tsc_was_on || !tsc_on(t))
+	if (!tsc_was_on || !tsc_on(t)) {
 		page->tsc_sum = 0;
+		page->tsc_stolen = 0;
+	}
 	for (i = 0; i < PERFCTR_MAX_COUNTERS; i++) {
 		struct perfctr_page_counter *c = &page->counter[i];
 

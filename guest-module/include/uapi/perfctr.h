@@ -66,7 +66,12 @@ struct perfctr_page {
 	__u32 tsc_running;	/* 1: tsc = tsc_sum + (rdtsc - tsc_start); 0: tsc_sum */
 	__u64 tsc_sum;
 	__u64 tsc_start;
-	__u64 reserved[3];
+	/*
+	 * Ticks of tsc_sum for which the thread's vCPU did not run although the
+	 * thread did, as far as the kernel has summed up.
+	 */
+	__u64 tsc_stolen;
+	__u64 reserved[2];
 	struct perfctr_page_counter counter[PERFCTR_MAX_COUNTERS];
 };
 
