@@ -31,7 +31,7 @@ deps:
 
 .PHONY: demo
 demo: deps guest
-	@tests/machine/build all
+	@tests/machine/build qemu xen-patched image initrd
 	@tests/demo/demo
 
 .PHONY: check
