@@ -102,4 +102,4 @@ clean:
 	rm -rf build
 
 clean-cache:
-	tests/machine/build --clean-cache
+	rm -rf "$${PERFCTR_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/perfctr-xen}"
