@@ -6,6 +6,7 @@
  * version=, general=, fixed=, width=, fixed_width=, full_width=, model=) and
  * derives what every bit of every register has to do from that, not from
  * CPUID, which it checks as well.  It writes "ok - ..." and "not ok - ...".
+ * With owner=1 it tests only whose each counter is (pmu-owner=xen).
  *
  * Where a rule comes from: ../README.md.
  */
@@ -28,7 +29,7 @@ extern code bare_iret, user_done, measure, measure_ruler;
 extern u64 gdt[], test_table[512];
 void user_call(code *fn);
 void run_guest(u64 vmcb);
-extern char guest_code[], guest_rdtscp[];
+extern char guest_code[], guest_rdtscp[], guest_rdpmc[];
 extern struct __attribute__((packed)) { uint16_t limit; u64 base; } gdt_pointer;
 
 u32 multiboot_info, measure_index;
@@ -102,7 +103,7 @@ static void __attribute__((noreturn)) finish(uint8_t status)
  */
 static struct {
 	u64 amd, version, general, fixed, width, fixed_width, full_width;
-	u64 nehalem, zen, perfmonv2, core, svm;
+	u64 nehalem, zen, perfmonv2, core, svm, owner;
 } conf;
 
 static const struct {
@@ -121,6 +122,7 @@ static const struct {
 	{ "perfmonv2", &conf.perfmonv2 },
 	{ "core", &conf.core },
 	{ "svm", &conf.svm },
+	{ "owner", &conf.owner },
 };
 
 static void parse(const char *s)
@@ -324,24 +326,29 @@ static void set_gate(unsigned vector, void *handler, unsigned dpl)
 
 static unsigned char trap_stack[65536] __attribute__((aligned(16)));
 
+/* The TSS at this address, with this stack for what comes from user mode */
+static void load_tss(u64 t, u64 top)
+{
+	tss[1] = top;
+	tss[2] = top >> 32;
+	gdt[5] = (sizeof(tss) - 1) | (t & 0xffffff) << 16 | 0x89ull << 40 |
+		 (t >> 24 & 0xff) << 56;
+	gdt[6] = t >> 32;
+	asm volatile("ltr %w0" : : "r" (0x28) : "memory");
+}
+
 static void set_up_cpu(void)
 {
 	struct __attribute__((packed)) { uint16_t limit; u64 base; } p = {
 		sizeof(idt) - 1, (u64)idt
 	};
-	u64 t = (u64)tss, top = (u64)trap_stack + sizeof(trap_stack);
 
 	for (unsigned i = 0; i < 256; i++)
 		set_gate(i, trap_stubs + 16 * i, i >= 0x80 ? 3 : 0);
 	set_gate(0x81, bare_iret, 3);
 	asm volatile("lidt %0" : : "m" (p));
 
-	tss[1] = top;
-	tss[2] = top >> 32;
-	gdt[5] = (sizeof(tss) - 1) | (t & 0xffffff) << 16 | 0x89ull << 40 |
-		 (t >> 24 & 0xff) << 56;
-	gdt[6] = t >> 32;
-	asm volatile("ltr %w0" : : "r" (0x28));
+	load_tss((u64)tss, (u64)trap_stack + sizeof(trap_stack));
 	*apic(0xf0) = 0x1ff;
 	outb(0x21, 0xff);	/* nothing from the PICs */
 	outb(0xa1, 0xff);
@@ -1254,6 +1261,12 @@ static void prepare_guest(const void *rip)
 	*vmcb64(0x5d8) = (u64)guest_stack + sizeof(guest_stack);
 }
 
+static void enable_svm(void)
+{
+	wrmsr(0xc0000080, rdmsr(0xc0000080) | BIT(12));
+	wrmsr(0xc0010117, (u64)hsave);
+}
+
 static void test_guest(void)
 {
 	/* 201 instructions; the VMMCALL that exits does not retire */
@@ -1278,8 +1291,7 @@ static void test_guest(void)
 		      run_above_empty(measure, block_nops, KERNEL), 0);
 	}
 
-	wrmsr(0xc0000080, rdmsr(0xc0000080) | BIT(12));
-	wrmsr(0xc0010117, (u64)hsave);
+	enable_svm();
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
 		u64 g, r0;
 
@@ -1370,7 +1382,196 @@ static void test_mwait(void)
 	*apic(0x320) = 0x10000;
 }
 
-static const struct {
+/*
+ * Owners of counters
+ *
+ * The stack is laid out as Xen's: what is pushed on entry ends below ES, and
+ * the pointer to the current vCPU is above.  Nobody looks at what the pointers
+ * to the vCPUs point to.
+ */
+#define UPPER_HALF	0xffff800000000000ull
+#define VCPU_A		(UPPER_HALF + 0xa000)
+#define VCPU_B		(UPPER_HALF + 0xb000)
+
+static struct {
+	unsigned char stack[65536];
+	u64 es, ds, fs, gs;
+	u32 processor, reserved;
+	volatile u64 current;
+} xen_stack __attribute__((aligned(16)));
+
+static void set_up_owners(void)
+{
+	xen_stack.processor = 1;
+	load_tss((u64)tss + UPPER_HALF, (u64)&xen_stack.es + UPPER_HALF);
+}
+
+/* For all counters: the general ones, then the fixed ones */
+static unsigned nr_counters(void)
+{
+	return conf.general + conf.fixed;
+}
+
+static bool is_fixed(unsigned c)
+{
+	return c >= conf.general;
+}
+
+static void write_counter(unsigned c, u64 v)
+{
+	wrmsr(is_fixed(c) ? 0x309 + c - conf.general : counter_msr(c), v);
+}
+
+static void configure_counter(unsigned c, bool on)
+{
+	if (is_fixed(c))
+		wrmsr(0x38d, on ? 2ull << 4 * (c - conf.general) : 0);
+	else
+		wrmsr(select_msr(c), on ? event_select(INSN) | SEL_EN | SEL_USR :
+		      0);
+}
+
+static void set_global(unsigned c)
+{
+	wrmsr(GLOBAL_CTRL, is_fixed(c) ? BIT(32 + c - conf.general) : BIT(c));
+}
+
+/* All counters are stopped, zero and of this vCPU. */
+static void start_as(u64 vcpu)
+{
+	xen_stack.current = vcpu;
+	stop_all();
+}
+
+static void read_counter(void)
+{
+	measure_result = rdpmc(measure_index);
+}
+
+/* Read a counter in this mode: what it holds, how many owner faults come */
+static u64 read_as(const char *what, u64 vcpu, unsigned c, unsigned mode,
+		   u64 faults)
+{
+	u64 f;
+
+	xen_stack.current = vcpu;
+	measure_index = is_fixed(c) ? 1u << 30 | (c - conf.general) : c;
+	f = ruler_read(RULER_OWNER_FAULTS);
+	if (mode == USER)
+		user_call(read_counter);
+	else
+		read_counter();
+	check(what, c, ruler_read(RULER_OWNER_FAULTS) - f, faults);
+	return measure_result;
+}
+
+static void test_owner_own(void)
+{
+	for (unsigned c = 0; c < nr_counters(); c++) {
+		start_as(VCPU_A);
+		write_counter(c, 1000);
+		check("value", c, read_as("read by A", VCPU_A, c, USER, 0),
+		      1000);
+	}
+}
+
+static void test_owner_other(void)
+{
+	for (unsigned c = 0; c < nr_counters(); c++) {
+		start_as(VCPU_A);
+		write_counter(c, 1000);
+		check("value", c, read_as("read by B", VCPU_B, c, USER, 1),
+		      1000);
+		read_as("read by B again", VCPU_B, c, USER, 1);
+		read_as("read by A", VCPU_A, c, USER, 0);
+	}
+}
+
+/* The kernel may read all, and nobody is accused if no vCPU is current. */
+static void test_owner_nobody(void)
+{
+	for (unsigned c = 0; c < nr_counters(); c++) {
+		start_as(VCPU_A);
+		write_counter(c, 1000);
+		read_as("read by the kernel", VCPU_B, c, KERNEL, 0);
+		read_as("read without a vCPU", 0, c, USER, 0);
+		read_as("read with a bad pointer", VCPU_B + 1, c, USER, 0);
+		read_as("read with a user's pointer", 0xb000, c, USER, 0);
+	}
+}
+
+static void test_owner_write(void)
+{
+	for (unsigned c = 0; c < nr_counters(); c++) {
+		start_as(VCPU_A);
+		write_counter(c, 1000);
+		xen_stack.current = VCPU_B;
+		write_counter(c, 2000);
+		check("value", c, read_as("read by B", VCPU_B, c, USER, 0),
+		      2000);
+		read_as("read by A", VCPU_A, c, USER, 1);
+	}
+}
+
+/* A prepares a counter, B starts it. */
+static u64 start_by_b(unsigned c, u64 value, u64 faults)
+{
+	start_as(VCPU_A);
+	write_counter(c, value);
+	if (has_global())
+		configure_counter(c, true);
+	xen_stack.current = VCPU_B;
+	if (has_global())
+		set_global(c);
+	else
+		configure_counter(c, true);
+	return read_as(value ? "not from zero, read by B" :
+		       "from zero, read by B", VCPU_B, c, USER, faults);
+}
+
+static void test_owner_start(void)
+{
+	for (unsigned c = 0; c < nr_counters(); c++) {
+		if (!start_by_b(c, 0, 0))
+			fail("does not count", c, 0, 1);
+		read_as("from zero, read by A", VCPU_A, c, USER, 1);
+		if (start_by_b(c, 1000, 1) <= 1000)
+			fail("does not count", c, measure_result, 1001);
+	}
+}
+
+static void test_owner_zero(void)
+{
+	for (unsigned c = 0; c < nr_counters(); c++) {
+		start_as(VCPU_A);
+		write_counter(c, 0);
+		check("value", c, read_as("read by A", VCPU_A, c, USER, 0), 0);
+		check("value", c, read_as("read by B", VCPU_B, c, USER, 0), 0);
+	}
+}
+
+/* The last test: VMLOAD replaces the task register. */
+static void test_owner_guest(void)
+{
+	if (!conf.svm)
+		return;
+	enable_svm();
+	start_as(VCPU_A);
+	write_counter(0, 1000);
+	for (unsigned other = 0; other < 2; other++) {
+		u64 f = ruler_read(RULER_OWNER_FAULTS);
+
+		xen_stack.current = other ? VCPU_B : VCPU_A;
+		prepare_guest(guest_rdpmc);
+		run_guest((u64)vmcb);
+		check("exit code", other, *vmcb64(0x70), 0x81);
+		check("value", other, *vmcb64(0x5f8), 1000);
+		check(other ? "read by B" : "read by A", 0,
+		      ruler_read(RULER_OWNER_FAULTS) - f, other);
+	}
+}
+
+static const struct test {
 	const char *name;
 	void (*fn)(void);
 } tests[] = {
@@ -1397,7 +1598,27 @@ static const struct {
 	{ "freeze on PMI", test_freeze },
 	{ "SVM guests", test_guest },
 	{ "MWAIT", test_mwait },
+}, owner_tests[] = {
+	{ "a vCPU reads the counter that it wrote", test_owner_own },
+	{ "a vCPU reads the counter that another wrote", test_owner_other },
+	{ "reads that are nobody's fault", test_owner_nobody },
+	{ "a counter belongs to who wrote it last", test_owner_write },
+	{ "a counter at zero belongs to who starts it", test_owner_start },
+	{ "a stopped counter at zero is anybody's", test_owner_zero },
+	{ "an SVM guest reads the counter of another vCPU", test_owner_guest },
 };
+
+static bool run_test(const struct test *t)
+{
+	failures = 0;
+	fault_of();
+	now_testing = t->name;
+	t->fn();
+	put(failures ? "not ok - " : "ok - ");
+	put(t->name);
+	put("\n");
+	return !failures;
+}
 
 int main(void)
 {
@@ -1407,15 +1628,13 @@ int main(void)
 	set_up_cpu();
 	set_cr4_pce(true);
 	parse((const char *)(u64)((u32 *)(u64)multiboot_info)[4]);
-	for (unsigned i = 0; i < ARRAY_SIZE(tests); i++) {
-		failures = 0;
-		fault_of();
-		now_testing = tests[i].name;
-		tests[i].fn();
-		put(failures ? "not ok - " : "ok - ");
-		put(tests[i].name);
-		put("\n");
-		failed += !!failures;
+	if (conf.owner) {
+		set_up_owners();
+		for (unsigned i = 0; i < ARRAY_SIZE(owner_tests); i++)
+			failed += !run_test(&owner_tests[i]);
+	} else {
+		for (unsigned i = 0; i < ARRAY_SIZE(tests); i++)
+			failed += !run_test(&tests[i]);
 	}
 	put("done\n");
 	finish(failed ? 1 : 0);

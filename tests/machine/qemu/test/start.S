@@ -39,6 +39,8 @@ _start:
 	movl	$test_directory + 7, (%edi)
 	movl	$test_table + 7, test_directory
 	movl	$pdpt + 7, pml4
+	/* and all of it once more where a hypervisor would be */
+	movl	$pdpt + 7, pml4 + 256 * 8
 
 	mov	$pml4, %eax
 	mov	%eax, %cr3
@@ -500,6 +502,11 @@ guest_code:
 	.globl	guest_rdtscp
 guest_rdtscp:
 	rdtscp
+	vmmcall
+	.globl	guest_rdpmc
+guest_rdpmc:
+	xor	%ecx, %ecx
+	rdpmc
 	vmmcall
 
 	.section .data
