@@ -146,7 +146,8 @@ int __init perfctr_xen_init(void)
 		err = -ENODEV;
 	if (err) {
 		perfctr_xen_explain(err);
-		return err;
+		/* insmod takes ENOSYS for a system call that is missing, and tries another. */
+		return err == -ENOSYS ? -ENODEV : err;
 	}
 
 	info->version = PERFCTR_ABI_VERSION_DEV;

@@ -27,6 +27,6 @@ says "stock Xen"         'this Xen has no perfctr'       --guest dom0 --xen stoc
 says "not allowed"       'perfctr= on Xen'               --guest dom0 --xen-append perfctr=off
 says "vpmu= in use"      'vpmu'                          --guest dom0 --xen-append vpmu=on
 says "watchdog in use"   'watchdog'                      --guest dom0 --xen-append watchdog
-says "no PMU"            'no PMU'                        --guest dom0 --cpu-opts pmu=off
+says "no PMU"            'no PMU'                        --guest dom0 --cpu-opts pmu=off,pmu-owner=off
 says "dom0 only, domU"   'perfctr= on Xen'               --guest pv --xen-append perfctr=dom0
 done_testing
