@@ -16,8 +16,15 @@
  * and error -ESRCH: ask with PERFCTR_IOC_READ.
  *
  * A handle is bound once, for its lifetime.  When its set has ended, READ goes
- * on to return the final counts; CONTROL, STOP and UNLINK are ENOENT, CREATE
- * and OPEN are EBUSY.
+ * on to return the final counts; CONTROL, STOP and UNLINK are ENOENT, CREATE,
+ * OPEN and ATTACH are EBUSY.
+ *
+ * Groups: with PERFCTR_CTL_INHERIT each thread and child process that the
+ * thread creates from then on gets a set of its own with the same control,
+ * starting from zero, and so do theirs.  All of them, the first set included,
+ * form a group; whoever has a handle of the first set reads the group's sums.
+ * A member that ends adds its counts to the group's in the same instant in
+ * which it leaves it, so no sum ever misses or doubles one.
  */
 #ifndef _UAPI_PERFCTR_H
 #define _UAPI_PERFCTR_H
@@ -64,14 +71,24 @@ struct perfctr_page {
 	__u32 status;		/* PERFCTR_STATUS_* */
 	__s32 error;		/* with STATUS_ERROR: why counting ended (-errno) */
 	__u32 tsc_running;	/* 1: tsc = tsc_sum + (rdtsc - tsc_start); 0: tsc_sum */
+	/*
+	 * The thread's virtual TSC: ticks for which the thread ran on its vCPU,
+	 * and its vCPU on a physical CPU.
+	 */
 	__u64 tsc_sum;
 	__u64 tsc_start;
 	/*
-	 * Ticks of tsc_sum for which the thread's vCPU did not run although the
-	 * thread did, as far as the kernel has summed up.
+	 * Ticks for which the thread's vCPU did not run although the thread was
+	 * on it: not in @tsc_sum.
 	 */
 	__u64 tsc_stolen;
-	__u64 reserved[2];
+	/*
+	 * @nr while every counter and the TSC run, else 0: one comparison tells
+	 * a reader whether it needs to look at each of them.
+	 */
+	__u32 all_running;
+	__u32 reserved0;
+	__u64 reserved;
 	struct perfctr_page_counter counter[PERFCTR_MAX_COUNTERS];
 };
 
@@ -105,32 +122,115 @@ struct perfctr_dev_info {
 #define PERFCTR_FEAT_GLOBAL_CTRL	(1u << 0)
 #define PERFCTR_FEAT_SPLIT		(1u << 1)	/* USR and OS told apart */
 #define PERFCTR_FEAT_SAMPLING		(1u << 2)
+#define PERFCTR_FEAT_HOST		(1u << 3)	/* PERFCTR_COUNTER_HOST is allowed */
 
 struct perfctr_dev_counter {
 	__u32 index;		/* RDPMC operand */
-	__u32 flags;		/* none defined yet */
+	__u32 flags;		/* PERFCTR_COUNTER_* */
 	__u64 evtsel;		/* as in struct xen_perfctr_counter: enable bit clear */
 	__s64 ireset;		/* sampling; 0 until PERFCTR_FEAT_SAMPLING is there */
 };
+
+/*
+ * Count what Xen executes on behalf of the vCPU, too.  Needs FEAT_HOST.  Either
+ * alone (neither USR nor OS) or with both of them.
+ */
+#define PERFCTR_COUNTER_HOST		(1u << 0)
+/*
+ * Multiplexing: which slot of time the counter belongs to, 0 to
+ * PERFCTR_MAX_SLOTS - 1.  Only the counters of one slot are loaded at a time;
+ * the same index may be used once in each.  The used slots are 0 to some n
+ * without gaps, each with at least one counter.
+ */
+#define PERFCTR_MAX_SLOTS		8
+#define PERFCTR_COUNTER_SLOT(n)		((__u32)(n) << 8)
+#define PERFCTR_COUNTER_SLOT_OF(flags)	((flags) >> 8 & 7)
 
 struct perfctr_dev_control {
 	__u32 nr;		/* 0 to PERFCTR_MAX_COUNTERS */
 	__u32 flags;		/* PERFCTR_CTL_* */
 	__u64 preserve;		/* bit i: counter[i] keeps its sum; others start at 0 */
+	/*
+	 * Microseconds of the thread's own running time (its virtual TSC) after
+	 * which the next slot of counters is loaded; 0: PERFCTR_SLICE_US.
+	 * 100 to 1,000,000.  Zero where there is one slot only.
+	 */
+	__u32 slice_us;
+	__u32 reserved;
 	struct perfctr_dev_counter counter[PERFCTR_MAX_COUNTERS];
 };
 
 #define PERFCTR_CTL_TSC_ON	(1u << 0)
 #define PERFCTR_CTL_CLOEXEC	(1u << 1)	/* unlink the set on exec */
 #define PERFCTR_CTL_START_ON_EXEC (1u << 2)	/* load now, count from the next exec on */
+#define PERFCTR_CTL_INHERIT	(1u << 3)	/* threads and children: see "Groups" */
+#define PERFCTR_CTL_RECORDS	(1u << 4)	/* with INHERIT: NEXT_RECORD lists them apart */
+
+#define PERFCTR_SLICE_US	10000
 
 struct perfctr_dev_sums {
-	__u64 tsc;
+	__u64 tsc;		/* virtual, as in struct perfctr_page */
+	__u64 stolen;
 	__u64 pmc[PERFCTR_MAX_COUNTERS];
+	/*
+	 * Of @tsc, the ticks for which counter i was loaded (with TSC_ON, or
+	 * several slots; else 0).  All equal to @tsc without multiplexing.
+	 */
+	__u64 loaded[PERFCTR_MAX_COUNTERS];
 	__u32 nr;
 	__u32 status;
 	__s32 error;
 	__u32 pad;
+};
+
+struct perfctr_dev_group {
+	/*
+	 * Sums over all members, ended and live.  STATUS_RUNNING: some are live;
+	 * STATUS_EXITED: the first one has exited; STATUS_ERROR and @error: of
+	 * the first member that ended with an error.
+	 */
+	struct perfctr_dev_sums sums;
+	__u32 live;		/* members that have not ended */
+	__u32 ended;
+	__u32 errors;		/* of those that ended: with an error other than @refused */
+	__u32 refused;		/* ended by an exec that raised privileges (EPERM) */
+	__u32 lost;		/* threads not counted: there was no memory for a set */
+	__u32 records_lost;	/* counted, but there is no record */
+	__u64 reserved[2];
+};
+
+/* One member of a group. */
+struct perfctr_dev_record {
+	/*
+	 * IN: 0, or the serial number last returned.  OUT: of this record;
+	 * members are numbered from 1 on, in the order in which they joined.
+	 */
+	__u64 serial;
+	__s32 pid;		/* process and thread ids, in the caller's namespace, */
+	__s32 tid;		/* 0: not visible there */
+	char comm[16];		/* at its end, or now; terminated */
+	struct perfctr_dev_sums sums;
+};
+#define PERFCTR_MAX_RECORDS	8192	/* of members that have ended, per group */
+
+struct perfctr_dev_attach {
+	__s32 tid;		/* the thread, in the caller's namespace */
+	/*
+	 * An open file descriptor of /proc/TID/mem: the kernel gives it to those
+	 * only who might ptrace the thread.
+	 */
+	__s32 mem_fd;
+	__u32 flags;		/* PERFCTR_ATTACH_* */
+	__u32 reserved;
+};
+#define PERFCTR_ATTACH_CREATE	(1u << 0)	/* EEXIST if it has a set; else ESRCH if it has none */
+
+/* Whole-vCPU counting: of everything that runs on a CPU of this guest. */
+struct perfctr_dev_cpu {
+	__u32 cpu;
+	__u32 pad;
+	struct perfctr_dev_control control;	/* CPU_CONTROL: IN.  CPU_READ: OUT */
+	struct perfctr_dev_sums sums;		/* CPU_READ: OUT */
 };
 
 #define PERFCTR_IOC_MAGIC	0xB7
@@ -164,5 +264,36 @@ struct perfctr_dev_sums {
 #define PERFCTR_IOC_GET_CONTROL	_IOR(PERFCTR_IOC_MAGIC, 6, struct perfctr_dev_control)
 /* End the set.  Only by the thread itself (EPERM).  ENOENT. */
 #define PERFCTR_IOC_UNLINK	_IO(PERFCTR_IOC_MAGIC, 7)
+/*
+ * The sums of the group that the handle's set founded; of a set without
+ * INHERIT the group is the set itself.  Exact for members that have ended and,
+ * because they are interrupted for it, for those that run at the moment.
+ * ENOENT: the handle is not bound, or to a set that another one founded.
+ */
+#define PERFCTR_IOC_READ_GROUP	_IOR(PERFCTR_IOC_MAGIC, 8, struct perfctr_dev_group)
+/*
+ * The member of the group after @serial.  ENOENT: there is none.  EINVAL: the
+ * group's control did not ask for RECORDS.
+ */
+#define PERFCTR_IOC_NEXT_RECORD	_IOWR(PERFCTR_IOC_MAGIC, 9, struct perfctr_dev_record)
+/*
+ * Bind this handle to the set of another thread; by it, CONTROL, STOP, UNLINK
+ * and READ (then exact also while the thread runs) act on that thread.  It need
+ * not be stopped.  EPERM: @mem_fd is not of that thread's memory.  ESRCH: no
+ * such thread, or it exits.  EINVAL: a kernel thread.  EEXIST, EBUSY.
+ * mmap of such a handle shows the empty page, as anywhere outside the thread.
+ */
+#define PERFCTR_IOC_ATTACH	_IOW(PERFCTR_IOC_MAGIC, 10, struct perfctr_dev_attach)
+/*
+ * Whole-vCPU counting.  Needs CAP_PERFMON or CAP_SYS_ADMIN (EPERM), and an
+ * unbound handle (EBUSY), which from the first CPU_CONTROL on serves only this;
+ * closing it ends the counting.  EBUSY: threads count, or another handle counts
+ * CPUs; while it does, CONTROL of threads is EBUSY.
+ * A control has no INHERIT, RECORDS, CLOEXEC, START_ON_EXEC, nor more than one
+ * slot; nr 0 stops the CPU, its sums stay.  ENXIO: no such CPU, or offline.  A
+ * CPU that goes offline ends with STATUS_ERROR, -ENXIO, and its last sums.
+ */
+#define PERFCTR_IOC_CPU_CONTROL	_IOW(PERFCTR_IOC_MAGIC, 11, struct perfctr_dev_cpu)
+#define PERFCTR_IOC_CPU_READ	_IOWR(PERFCTR_IOC_MAGIC, 12, struct perfctr_dev_cpu)
 
 #endif /* _UAPI_PERFCTR_H */

@@ -30,6 +30,9 @@
 
 #define __HYPERVISOR_perfctr_op          __HYPERVISOR_arch_2
 
+/* Per vCPU.  EVTCHNOP_bind_virq; see XENPERFCTR_LOAD_STOLEN. */
+#define VIRQ_PERFCTR                     VIRQ_ARCH_2
+
 /* The version of this interface.  It grows with every addition. */
 #define XENPERFCTR_VERSION               1
 
@@ -63,14 +66,19 @@ struct xen_perfctr_query {
     /*
      * OUT: what this hypervisor can do for this vCPU.
      *   GLOBAL_CTRL  one register starts and stops all counters at once
-     *   SPLIT        user and kernel mode of the guest are told apart.
-     *                Without it (64-bit PV guests, whose kernel runs in ring
-     *                3) USR counts both and OS alone is -EOPNOTSUPP.
+     *   SPLIT        user and kernel mode of the guest are told apart, also
+     *                in a 64-bit PV guest, both of whose modes are ring 3:
+     *                there Xen stops and starts the counters that count one
+     *                mode only where the guest goes from one to the other.
+     *                Without it (32-bit PV guests) USR counts both and OS
+     *                alone is -EOPNOTSUPP.
      *   SAMPLING     XENPERFCTR_COUNTER_SAMPLING is accepted
+     *   HOST         XENPERFCTR_COUNTER_HOST is accepted from this domain
      */
 #define XENPERFCTR_FEAT_GLOBAL_CTRL      (1U << 0)
 #define XENPERFCTR_FEAT_SPLIT            (1U << 1)
 #define XENPERFCTR_FEAT_SAMPLING         (1U << 2)
+#define XENPERFCTR_FEAT_HOST             (1U << 3)
     uint64_t features;
 
     /* OUT: bit n set: general (fixed) counter n exists. */
@@ -132,7 +140,9 @@ struct xen_perfctr_register {
  * name it), so a guest keeps differences, never absolute values.
  * @arg: struct xen_perfctr_load, of which @nr counters are read.
  *   -ENOENT      this vCPU has no page registered
- *   -EOPNOTSUPP  a counter asks for what a feature bit says is not there
+ *   -EOPNOTSUPP  a counter asks for what a feature bit says is not there, or
+ *                for HOST with only one of USR and OS
+ *   -EPERM       a counter asks for HOST and this domain is not privileged
  *   -EIO         the PMU of this physical CPU can't be used or refused a
  *                value: the exception, after which the vCPU has no control
  */
@@ -142,6 +152,11 @@ struct xen_perfctr_counter {
     uint32_t index;  /* RDPMC operand; each counter at most once */
     uint32_t flags;
 #define XENPERFCTR_COUNTER_SAMPLING      (1U << 0)
+    /*
+     * Count what Xen executes while this vCPU is on its pCPU, too: alone (then
+     * neither USR nor OS in @evtsel) or with both.  Needs FEAT_HOST.
+     */
+#define XENPERFCTR_COUNTER_HOST          (1U << 1)
     /*
      * General counter: the event select in the vendor's format (SDM vol. 3,
      * IA32_PERFEVTSELx; APM vol. 2, PerfEvtSeln), bits of evtsel_mask only.
@@ -153,8 +168,17 @@ struct xen_perfctr_counter {
 };
 
 struct xen_perfctr_load {
-    uint32_t nr;     /* 1 to XENPERFCTR_MAX_COUNTERS */
-    uint32_t flags;  /* none defined */
+    /* 1 to XENPERFCTR_MAX_COUNTERS; 0 is allowed with LOAD_STOLEN. */
+    uint32_t nr;
+    /*
+     * STOLEN: when this vCPU runs again after it was kept from running (not
+     * after it blocked by itself, but for SCHEDOP_poll), raise VIRQ_PERFCTR
+     * for it before it executes anything: so code that is never interrupted
+     * without its kernel seeing the interrupt (user mode) can't look at the
+     * TSC before the kernel has looked at @tsc_stolen.
+     */
+    uint32_t flags;
+#define XENPERFCTR_LOAD_STOLEN           (1U << 0)
     struct xen_perfctr_counter counter[XENPERFCTR_MAX_COUNTERS];
 };
 
