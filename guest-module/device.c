@@ -110,6 +110,42 @@ static long ioctl_read(struct perfctr_thread *t, void __user *arg)
 	return copy_to_user(arg, &sums, sizeof(sums)) ? -EFAULT : 0;
 }
 
+static long ioctl_read_group(struct perfctr_thread *t, void __user *arg)
+{
+	struct perfctr_dev_group *group;
+	long err;
+
+	group = kmalloc(sizeof(*group), GFP_KERNEL);
+	if (!group)
+		return -ENOMEM;
+	err = perfctr_group_read(t, group);
+	if (!err && copy_to_user(arg, group, sizeof(*group)))
+		err = -EFAULT;
+	kfree(group);
+	return err;
+}
+
+static long ioctl_next_record(struct perfctr_thread *t, void __user *arg)
+{
+	struct perfctr_dev_record *record;
+	long err;
+
+	record = kzalloc(sizeof(*record), GFP_KERNEL);
+	if (!record)
+		return -ENOMEM;
+	/* The rest is output only. */
+	if (copy_from_user(&record->serial, arg, sizeof(record->serial))) {
+		err = -EFAULT;
+		goto out;
+	}
+	err = perfctr_group_next_record(t, record);
+	if (!err && copy_to_user(arg, record, sizeof(*record)))
+		err = -EFAULT;
+out:
+	kfree(record);
+	return err;
+}
+
 static long ioctl_get_control(struct perfctr_thread *t, void __user *arg)
 {
 	struct perfctr_dev_control *control;
@@ -139,6 +175,8 @@ static long perfctr_ioctl(struct file *file, unsigned int cmd,
 	case PERFCTR_IOC_OPEN:
 		return ioctl_open(file);
 	case PERFCTR_IOC_READ:
+	case PERFCTR_IOC_READ_GROUP:
+	case PERFCTR_IOC_NEXT_RECORD:
 	case PERFCTR_IOC_GET_CONTROL:
 	case PERFCTR_IOC_CONTROL:
 	case PERFCTR_IOC_STOP:
@@ -154,6 +192,10 @@ static long perfctr_ioctl(struct file *file, unsigned int cmd,
 		return -ENOENT;
 	if (cmd == PERFCTR_IOC_READ)
 		return ioctl_read(t, uarg);
+	if (cmd == PERFCTR_IOC_READ_GROUP)
+		return ioctl_read_group(t, uarg);
+	if (cmd == PERFCTR_IOC_NEXT_RECORD)
+		return ioctl_next_record(t, uarg);
 	if (cmd == PERFCTR_IOC_GET_CONTROL)
 		return ioctl_get_control(t, uarg);
 

@@ -330,7 +330,7 @@ static void test_control_errors(int fd)
 	fails(control(fd, &c), EINVAL, "CONTROL: too many");
 	c = two(); c.nr = ~0u;
 	fails(control(fd, &c), EINVAL, "CONTROL: 2^32 - 1 counters");
-	c = two(); c.flags |= 1u << 3;
+	c = two(); c.flags |= 1u << 5;
 	fails(control(fd, &c), EINVAL, "CONTROL: a flag that does not exist");
 	c = two(); c.flags |= PERFCTR_CTL_CLOEXEC | PERFCTR_CTL_START_ON_EXEC;
 	fails(control(fd, &c), EINVAL, "CONTROL: flags that exclude each other");
@@ -346,7 +346,7 @@ static void test_control_errors(int fd)
 	fails(control(fd, &c), EINVAL, "CONTROL: no such fixed counter");
 	c = two(); c.counter[1].index = ~0u;
 	fails(control(fd, &c), EINVAL, "CONTROL: counter -1");
-	c = two(); c.counter[1].flags = 1;
+	c = two(); c.counter[1].flags = 2;
 	fails(control(fd, &c), EINVAL, "CONTROL: a counter's flag");
 	c = two(); c.counter[1].evtsel |= ENABLE;
 	fails(control(fd, &c), EINVAL, "CONTROL: the enable bit");
