@@ -64,6 +64,11 @@ void explain_device(int error, struct message *message)
 			message,
 			"the counters are in other use: somebody counts whole CPUs in this guest, or the host uses them itself (Xen's command line: vpmu=, watchdog)");
 		break;
+	case EEXIST:
+		complain(
+			message,
+			"this command is being counted already, by another perfex, which follows children (--no-inherit)");
+		break;
 	case EOPNOTSUPP:
 		complain(
 			message,

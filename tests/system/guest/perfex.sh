@@ -108,6 +108,11 @@ is "$(awk '$1 != $2 { print $5 }' rows | sort -u | wc -l)" 1 "... all threads th
 between "$(awk '$1 != $2 { print $5; exit }' rows)" $few $((few + 20)) "... which is the loop's"
 is "$(awk '{ print length($0) }' rows | sort -u | wc -l)" 1 "... and the columns are aligned"
 
+try perfex -o /dev/null perfex true
+one_line_error 2 'counted already.*--no-inherit' "perfex in perfex: each thread has one set of counters"
+try perfex --no-inherit -o /dev/null sh -c 'perfex -o /dev/null true; exit $?'
+is "$STATUS" 0 "... unless the outer one does not follow"
+
 # --- what still runs ---
 try perfex sh -c 'sleep 100 </dev/null >/dev/null 2>&1 & echo $!'
 kill "$OUT"
