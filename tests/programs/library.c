@@ -182,8 +182,9 @@ static void test_slots(const struct vperfctr *self)
 	   100.0 * (double)(sums.loaded[0] + sums.loaded[1]) /
 		   (double)sums.tsc);
 	ok(sums.pmc[1] < total, "what was not counted is not in a count");
-	ok(vperfctr_estimate(&sums, 1) > total - total / 10 &&
-		   vperfctr_estimate(&sums, 1) < total + total / 10,
+	/* Time is the host's, who may take some from one and not the other. */
+	ok(vperfctr_estimate(&sums, 1) > total - total / 4 &&
+		   vperfctr_estimate(&sums, 1) < total + total / 4,
 	   "an estimate is near: %llu of %llu branches",
 	   vperfctr_estimate(&sums, 1), (unsigned long long)total);
 }
