@@ -982,9 +982,9 @@ static struct perfctr_dev_group group(int fd)
 
 static void print_group(const struct perfctr_dev_group *g)
 {
-	printf("# %llu instructions, status %u, error %d; %u live, %u ended, %u errors, %u refused, %u lost, %u records lost\n",
-	       g->sums.pmc[0], g->sums.status, g->sums.error, g->live, g->ended,
-	       g->errors, g->refused, g->lost, g->records_lost);
+	printf("# %llu instructions, status %u, error %d; %u live, %u ended, %u errors, ",
+	       g->sums.pmc[0], g->sums.status, g->sums.error, g->live, g->ended, g->errors);
+	printf("%u refused, %u lost, %u records lost\n", g->refused, g->lost, g->records_lost);
 }
 
 /* Nothing went wrong, and @live and @ended are the members. */
@@ -1212,7 +1212,8 @@ static void test_groups(void)
 	fd = dev();
 	ioctl(fd, PERFCTR_IOC_CREATE);
 	works(control(fd, &c), "CONTROL with INHERIT");
-	ok(child(member_child, fd), "a member: its own set, not its group; another control: it has left");
+	ok(child(member_child, fd),
+	   "a member: its own set, not its group; another control: it has left");
 	g = group(fd);
 	ok(group_is(&g, 1, 1), "the group is as before it");
 
@@ -1231,7 +1232,8 @@ static void test_groups(void)
 	unlink(SETUID_COPY);
 	g = group(fd);
 	ok(g.refused == 1 && !g.errors && g.live == 1 && g.sums.error == -EPERM &&
-	   g.sums.status == (PERFCTR_STATUS_RUNNING | PERFCTR_STATUS_ERROR), "refused, and said so");
+	   g.sums.status == (PERFCTR_STATUS_RUNNING | PERFCTR_STATUS_ERROR),
+	   "refused, and said so");
 	control(fd, &c);
 
 	fflush(stdout);
@@ -1279,7 +1281,8 @@ static void test_groups(void)
 	   "300 children come and go under a reader: %lu wrong", (unsigned long)wrong);
 	ioctl(fd, PERFCTR_IOC_UNLINK);
 	g = group(fd);
-	ok(group_is(&g, 0, 302) && !g.sums.status, "UNLINK of the founder: it has ended, not exited");
+	ok(group_is(&g, 0, 302) && !g.sums.status,
+	   "UNLINK of the founder: it has ended, not exited");
 	close(fd);
 
 	fd = dev();
@@ -1370,14 +1373,15 @@ static void test_records(void)
 /* Counter 0 in each slot: instructions, branches, instructions again. */
 static struct perfctr_dev_control three_slots(void)
 {
+	const uint64_t insn = ev_insn | USR | OS, branch = ev_branch | USR | OS;
 	struct perfctr_dev_control c = {
 		.nr = 4,
 		.slice_us = 1000,
 		.counter = {
-			{ .index = 0, .flags = PERFCTR_COUNTER_SLOT(0), .evtsel = ev_insn | USR | OS },
-			{ .index = 0, .flags = PERFCTR_COUNTER_SLOT(1), .evtsel = ev_branch | USR | OS },
-			{ .index = 1, .flags = PERFCTR_COUNTER_SLOT(1), .evtsel = ev_insn | USR | OS },
-			{ .index = 0, .flags = PERFCTR_COUNTER_SLOT(2), .evtsel = ev_insn | USR | OS },
+			{ .index = 0, .flags = PERFCTR_COUNTER_SLOT(0), .evtsel = insn },
+			{ .index = 0, .flags = PERFCTR_COUNTER_SLOT(1), .evtsel = branch },
+			{ .index = 1, .flags = PERFCTR_COUNTER_SLOT(1), .evtsel = insn },
+			{ .index = 0, .flags = PERFCTR_COUNTER_SLOT(2), .evtsel = insn },
 		},
 	};
 
@@ -1407,7 +1411,7 @@ static void test_slots(void)
 	struct perfctr_dev_control c, got;
 	volatile struct perfctr_page *p;
 	struct perfctr_dev_sums s;
-	int fd = dev(), i, loaded;
+	int fd = dev(), i, j, loaded;
 	bool good = true;
 
 	ioctl(fd, PERFCTR_IOC_CREATE);
@@ -1442,16 +1446,20 @@ static void test_slots(void)
 		spin(10000);
 	}
 	ok(good, "one slot at a time is loaded");
-	s = sums(fd);
-	ok(s.nr == 4 && s.status == PERFCTR_STATUS_RUNNING && fair(&s, 0.15),
+	/* A timer that is late on a busy host is made up for in the turns after it. */
+	for (i = 0; i < 10 && (s = sums(fd), !fair(&s, 0.15)); i++)
+		spin(30000000);
+	ok(s.nr == 4 && s.status == PERFCTR_STATUS_RUNNING && i < 10,
 	   "a thread that runs: each slot a third");
 	works(control(fd, &c), "CONTROL again");
 	ok(sums(fd).tsc < s.tsc / 2, "from 0, its TSC too");
-	for (i = 0; i < 1500; i++) {
-		spin(20000);
-		usleep(1);
+	for (j = 0; j < 10 && (!j || !fair(&s, 0.15)); j++) {
+		for (i = 0; i < 1500; i++) {
+			spin(20000);
+			usleep(1);
+		}
+		s = sums(fd);
 	}
-	s = sums(fd);
 	ok(fair(&s, 0.15), "a thread that sleeps before its slice is over: each slot a third");
 	ioctl(fd, PERFCTR_IOC_STOP);
 	s = sums(fd);
@@ -1532,7 +1540,8 @@ static void test_modes(void)
 	c.counter[0].evtsel = ev_insn;
 	c.counter[0].flags = PERFCTR_COUNTER_HOST;
 	if (!(info.features & PERFCTR_FEAT_HOST)) {
-		fails(control(fd, &c), EOPNOTSUPP, "CONTROL: Xen's share in a guest that may not ask");
+		fails(control(fd, &c), EOPNOTSUPP,
+		      "CONTROL: Xen's share in a guest that may not ask");
 	} else {
 		c.counter[1].evtsel = ev_insn | USR | OS;
 		c.counter[1].flags = PERFCTR_COUNTER_HOST;
@@ -1792,7 +1801,7 @@ static void test_module(void)
 
 	for (i = 0, good = 0; i < 3; i++)
 		good += member_holds_module();
-	ok(good == 3, "a member that outlives its founder and all handles: rmmod is refused, then works");
+	ok(good == 3, "a member outlives founder and handles: rmmod is refused, then works");
 	good = 0;
 
 	for (i = 0; i < 20; i++) {
