@@ -81,6 +81,7 @@ struct perfctr_setup {
  * @ended: unlinked or exited; the notifier is gone
  * @refused: ended by an exec that raised privileges
  * @in_force: has a control, be it that it failed: counted as such
+ * @shown: @page says that what is in @setup.load runs
  * @founder: of @group, if there is one; false: inherited
  * @task: the thread; only where it is known to live
  * @mm: of the thread: only compared, never followed
@@ -106,6 +107,7 @@ struct perfctr_thread {
 	bool ended;
 	bool refused;
 	bool in_force;
+	bool shown;
 	bool founder;
 	struct task_struct *task;
 	struct mm_struct *mm;

@@ -129,6 +129,26 @@ static void drop_control(struct perfctr_thread *t)
 	t->on_exec = false;
 }
 
+/*
+ * What the page says of counters that run is true whenever its thread can look:
+ * so it is left over a switch, and changes only when the thread comes back to
+ * something else.
+ */
+static void page_start(struct perfctr_thread *t)
+{
+	const struct perfctr_setup *s = &t->setup;
+	struct perfctr_page *page = t->page;
+	unsigned int i;
+
+	for (i = 0; i < s->load.nr; i++)
+		page->counter[s->map[i]].index = s->load.counter[i].index;
+	if (s->tsc) {
+		page->tsc_running = 1;
+		page->all_running = s->slots == 1 ? s->load.nr : 0;
+	}
+	t->shown = true;
+}
+
 static void page_stop(struct perfctr_thread *t)
 {
 	const struct perfctr_setup *s = &t->setup;
@@ -139,6 +159,7 @@ static void page_stop(struct perfctr_thread *t)
 		page->counter[s->map[i]].index = -1;
 	page->tsc_running = 0;
 	page->all_running = 0;
+	t->shown = false;
 }
 
 /*
@@ -168,16 +189,25 @@ static int start(struct perfctr_thread *t)
 	unsigned int i, nr;
 	int err;
 
-	if (s->slots > 1 && perfctr_slots_due(t))
+	if (s->slots > 1 && perfctr_slots_due(t)) {
+		raw_write_seqcount_begin(&t->seq);
+		page_stop(t);
 		perfctr_slots_next(t);
+		raw_write_seqcount_end(&t->seq);
+	}
 	err = perfctr_vcpu_load(&s->load);
 	if (unlikely(err)) {
 		/*
 		 * A CPU that goes down has given its page back, but a thread
 		 * can still pass by on its way to another CPU.
 		 */
-		if (err == -ENODEV && !cpu_active(smp_processor_id()))
+		if (err == -ENODEV && !cpu_active(smp_processor_id())) {
+			raw_write_seqcount_begin(&t->seq);
+			page_stop(t);
+			page->sequence++;
+			raw_write_seqcount_end(&t->seq);
 			return 0;
+		}
 		fail(t, err);
 		return err;
 	}
@@ -187,14 +217,11 @@ static int start(struct perfctr_thread *t)
 
 	nr = s->load.nr;
 	raw_write_seqcount_begin(&t->seq);
-	for (i = 0; i < nr; i++)
-		page->counter[s->map[i]].index = s->load.counter[i].index;
+	if (!t->shown)
+		page_start(t);
 	page->sequence++;
-	if (s->tsc) {
-		page->tsc_running = 1;
-		page->all_running = s->slots == 1 ? nr : 0;
+	if (s->tsc)
 		page->tsc_start = perfctr_vcpu_tsc(&t->tsc_stolen);
-	}
 	/*
 	 * Last, so that neither the hypercall nor the above is counted for the
 	 * thread.
@@ -293,9 +320,6 @@ void perfctr_thread_fold(struct perfctr_thread *t)
 		return;
 	/* The next slot's turn. */
 	perfctr_vcpu_set_running(NULL);
-	raw_write_seqcount_begin(&t->seq);
-	page_stop(t);
-	raw_write_seqcount_end(&t->seq);
 	start(t);
 }
 
@@ -334,8 +358,8 @@ static void sched_out(struct preempt_notifier *notifier,
 	 * The vCPU's counters go on: the next thread that counts the same
 	 * finds them loaded.
 	 */
-	if (is_running(t))
-		stop(t);
+	if (is_running(t) && !fold(t))
+		perfctr_vcpu_set_running(NULL);
 }
 
 static struct preempt_ops preempt_ops = {
@@ -504,6 +528,7 @@ static void end(struct perfctr_thread *t, u32 status, int error)
 	set_in_force(t, false);
 
 	raw_write_seqcount_begin(&t->seq);
+	page_stop(t);
 	drop_control(t);
 	t->page->status = (t->page->status & ~PERFCTR_STATUS_RUNNING) | status;
 	if (error)
@@ -620,6 +645,7 @@ static void install(struct perfctr_thread *t, const struct perfctr_setup *new)
 	page->error = 0;
 	page->tsc_running = 0;
 	page->all_running = 0;
+	t->shown = false;
 	page->sequence++;
 	raw_write_seqcount_end(&t->seq);
 
@@ -760,6 +786,7 @@ void perfctr_thread_stop(struct perfctr_thread *t)
 	set_in_force(t, false);
 
 	raw_write_seqcount_begin(&t->seq);
+	page_stop(t);
 	drop_control(t);
 	t->page->status &= ~PERFCTR_STATUS_RUNNING;
 	t->page->sequence++;
