@@ -402,6 +402,7 @@ static int vcpu_offline(unsigned int cpu)
 	struct xen_perfctr_page *xen_page;
 
 	local_irq_disable();
+	perfctr_cpu_offline();
 	xen_page = v->page;
 	v->page = NULL;
 	WARN_ON_ONCE(v->running);	/* current is the hotplug thread */
