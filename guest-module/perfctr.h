@@ -3,9 +3,12 @@
  * What the files of perfctr.ko share.  Who calls whom:
  *
  *	main.c		load and unload, in order
- *	device.c	/dev/perfctr: ioctls and the mapping	-> thread.c, group.c
+ *	device.c	/dev/perfctr: ioctls and the mapping	-> thread.c, group.c,
+ *							   remote.c, cpu.c
  *	tracepoint.c	fork, exec and exit of a thread		-> thread.c
  *	thread.c	the counters of one thread, its switches -> vcpu.c
+ *	remote.c	another thread's counters		-> thread.c
+ *	cpu.c		whole vCPUs				-> thread.c
  *	group.c		the sums of a thread and what it has forked
  *	slots.c		what is loaded of more events than counters
  *	vcpu.c		what is loaded on one vCPU, and hotplug	-> xen.c
@@ -81,6 +84,8 @@ struct perfctr_setup {
  * @ended: unlinked or exited; the notifier is gone
  * @refused: ended by an exec that raised privileges
  * @in_force: has a control, be it that it failed: counted as such
+ * @shown: @page says that what is in @setup.load runs
+ * @whole_vcpu: not a thread's, but of all that runs on one vCPU
  * @founder: of @group, if there is one; false: inherited
  * @task: the thread; only where it is known to live
  * @mm: of the thread: only compared, never followed
@@ -106,6 +111,8 @@ struct perfctr_thread {
 	bool ended;
 	bool refused;
 	bool in_force;
+	bool shown;
+	bool whole_vcpu;
 	bool founder;
 	struct task_struct *task;
 	struct mm_struct *mm;
@@ -143,20 +150,27 @@ struct perfctr_change {
 };
 
 /* thread.c */
-struct perfctr_thread *perfctr_thread_current(void);
+struct perfctr_thread *perfctr_thread_of(const struct task_struct *task);
+struct perfctr_thread *perfctr_thread_get_current(void);
+bool perfctr_thread_is_current(const struct perfctr_thread *t);
+struct perfctr_thread *perfctr_thread_alloc(gfp_t gfp);
+void perfctr_thread_live_get(void);
+void perfctr_thread_live_put(void);
+int perfctr_thread_register(struct perfctr_thread *t, struct task_struct *task);
 struct perfctr_thread *perfctr_thread_create(void);
 void perfctr_thread_get(struct perfctr_thread *t);
 void perfctr_thread_put(struct perfctr_thread *t);
 int perfctr_thread_control(struct perfctr_thread *t,
 			   const struct perfctr_dev_control *control);
-/* The three parts of the above.  change(): interrupts off, @t current's. */
+/* The three parts of the above. */
 struct perfctr_change *
 perfctr_change_prepare(struct perfctr_thread *t,
 		       const struct perfctr_dev_control *control);
-int perfctr_thread_change(struct perfctr_thread *t, struct perfctr_change *c);
+int perfctr_thread_change(struct perfctr_thread *t, struct perfctr_change *c,
+			  bool here);
 void perfctr_change_free(struct perfctr_change *c);
-void perfctr_thread_stop(struct perfctr_thread *t);
-void perfctr_thread_unlink(struct perfctr_thread *t);
+int perfctr_thread_stop(struct perfctr_thread *t);
+int perfctr_thread_unlink(struct perfctr_thread *t);
 void perfctr_thread_fork(struct perfctr_thread *parent,
 			 struct task_struct *child);
 void perfctr_thread_exit(struct perfctr_thread *t);
@@ -169,6 +183,9 @@ void perfctr_thread_get_control(struct perfctr_thread *t,
 				struct perfctr_dev_control *control);
 void perfctr_thread_fold(struct perfctr_thread *t);
 void perfctr_thread_slice(struct perfctr_thread *t);
+void perfctr_thread_vcpu_gone(struct perfctr_thread *t);
+bool perfctr_thread_exclude(void);
+void perfctr_thread_include(void);
 bool perfctr_thread_keeps_tsc(const struct perfctr_thread *t,
 			      const struct perfctr_setup *s);
 void perfctr_thread_uninit(void);
@@ -177,7 +194,7 @@ void perfctr_thread_uninit(void);
 int perfctr_group_prepare(const struct perfctr_thread *t,
 			  struct perfctr_change *c);
 void perfctr_group_free_unused(struct perfctr_change *c);
-/* Interrupts off, @t current's. */
+/* Interrupts off, @t current's or of a thread that is kept from running. */
 int perfctr_group_may_change(const struct perfctr_thread *t,
 			     const struct perfctr_change *c);
 void perfctr_group_change(struct perfctr_thread *t, struct perfctr_change *c);
@@ -202,6 +219,20 @@ void perfctr_slots_reset(struct perfctr_thread *t);
 void perfctr_slots_account(struct perfctr_thread *t, u64 ticks);
 bool perfctr_slots_due(const struct perfctr_thread *t);
 void perfctr_slots_next(struct perfctr_thread *t);
+
+/* remote.c: may sleep */
+struct perfctr_thread *perfctr_remote_attach(const struct perfctr_dev_attach *arg);
+int perfctr_remote_control(struct perfctr_thread *t,
+			   const struct perfctr_dev_control *control);
+int perfctr_remote_stop(struct perfctr_thread *t);
+int perfctr_remote_unlink(struct perfctr_thread *t);
+
+/* cpu.c: may sleep, but offline() */
+int perfctr_cpu_claim(void);
+void perfctr_cpu_release(void);
+int perfctr_cpu_control(const struct perfctr_dev_cpu *arg);
+int perfctr_cpu_read(struct perfctr_dev_cpu *arg);
+void perfctr_cpu_offline(void);
 
 /* device.c */
 int perfctr_device_init(void);

@@ -7,8 +7,9 @@
  * virtual TSC: time in which the thread or its vCPU does not run is nobody's.
  * What a turn has had is kept over switches, so a thread that always sleeps
  * before its slice is over still changes slots.  A turn that lasted too long,
- * as timers are late, is made up for in the slot's next turns: in the long run
- * each slot has had the same.
+ * as timers are late, is a debt: the slot's next turns are shorter, or are left
+ * out if it owes more than one.  So each slot has had the same, but for what it
+ * owes at the moment.
  *
  * The turn changes where the thread is folded (timers, IPIs) or started, never
  * when it is switched out: then nobody needs the next slot yet.
@@ -92,7 +93,7 @@ void perfctr_slots_setup(struct perfctr_setup *s)
 
 static void new_turn(struct perfctr_thread *t)
 {
-	/* Half a turn at least, however much too long another one was. */
+	/* Half a turn at least: one that is too short is only hypercalls. */
 	u64 repaid = min(t->debt[t->setup.slot], t->setup.slice / 2);
 
 	t->debt[t->setup.slot] -= repaid;
@@ -124,8 +125,23 @@ bool perfctr_slots_due(const struct perfctr_thread *t)
 void perfctr_slots_next(struct perfctr_thread *t)
 {
 	struct perfctr_setup *s = &t->setup;
+	unsigned int i, slot = s->slot;
+	u64 least = U64_MAX;
 
-	t->debt[s->slot] += t->used - t->turn;
-	perfctr_slots_load(s, s->slot + 1 < s->slots ? s->slot + 1 : 0);
+	t->debt[slot] += t->used - t->turn;
+	/* What all of them owe nobody does: one owes nothing, so this ends. */
+	for (i = 0; i < s->slots; i++)
+		least = min(least, t->debt[i]);
+	for (i = 0; i < s->slots; i++)
+		t->debt[i] -= least;
+	for (;;) {
+		slot = slot + 1 < s->slots ? slot + 1 : 0;
+		if (t->debt[slot] < s->slice)
+			break;
+		t->debt[slot] -= s->slice;
+	}
+	/* It may be the same one's turn again, which costs nothing. */
+	if (slot != s->slot)
+		perfctr_slots_load(s, slot);
 	new_turn(t);
 }

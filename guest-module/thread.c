@@ -20,7 +20,10 @@
  *			is running
  *
  * So between switch-out on one CPU and switch-in on the next the runqueue
- * locks order them, and there is never more than one writer.
+ * locks order them, and there is never more than one writer.  The exception is
+ * remote.c, which changes the set of a thread that is current nowhere while
+ * nothing else runs (stop_machine()).  That can happen wherever preemption is
+ * on, so what was learnt before is asked again with interrupts off (@ended).
  */
 #include <linux/atomic.h>
 #include <linux/build_bug.h>
@@ -48,7 +51,9 @@ static_assert(sizeof(struct perfctr_page) <= PAGE_SIZE);
 static DEFINE_MUTEX(idle_mutex);	/* @notifiers_on, and @live going up */
 static bool notifiers_on;
 static atomic_t live = ATOMIC_INIT(0);		/* sets of counters */
-static atomic_t in_force = ATOMIC_INIT(0);	/* sets with a control */
+/* Sets with a control; or IN_FORCE_CPUS: whole vCPUs are counted. */
+static atomic_t in_force = ATOMIC_INIT(0);
+#define IN_FORCE_CPUS	(-1)
 
 static void idle_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(idle_work, idle_fn);
@@ -70,7 +75,8 @@ static void idle_fn(struct work_struct *work)
 	mutex_unlock(&idle_mutex);
 }
 
-static void live_get(void)
+/* Before perfctr_thread_register(), which needs the notifiers; sleeps. */
+void perfctr_thread_live_get(void)
 {
 	mutex_lock(&idle_mutex);
 	atomic_inc(&live);
@@ -81,19 +87,40 @@ static void live_get(void)
 	mutex_unlock(&idle_mutex);
 }
 
-static void live_put(void)
+void perfctr_thread_live_put(void)
 {
 	if (atomic_dec_and_test(&live))
 		mod_delayed_work(system_wq, &idle_work, IDLE_DELAY);
 }
 
-static void set_in_force(struct perfctr_thread *t, bool is)
+/* False: whole vCPUs are counted. */
+static bool set_in_force(struct perfctr_thread *t, bool is)
 {
-	if (is && !t->in_force)
-		atomic_inc(&in_force);
-	else if (!is && t->in_force && atomic_dec_and_test(&in_force))
+	if (t->whole_vcpu)
+		return true;
+	if (is && !t->in_force && !atomic_inc_unless_negative(&in_force))
+		return false;
+	if (!is && t->in_force && atomic_dec_and_test(&in_force))
 		mod_delayed_work(system_wq, &idle_work, IDLE_DELAY);
 	t->in_force = is;
+	return true;
+}
+
+/*
+ * A vCPU counts for one thread at a time or for all that runs on it.  Both
+ * sides ask with one atomic operation before they load anything, so neither
+ * can come in between.  False: there are threads with a control, or somebody
+ * else has asked.
+ */
+bool perfctr_thread_exclude(void)
+{
+	return !atomic_cmpxchg(&in_force, 0, IN_FORCE_CPUS);
+}
+
+void perfctr_thread_include(void)
+{
+	atomic_set(&in_force, 0);
+	mod_delayed_work(system_wq, &idle_work, IDLE_DELAY);
 }
 
 /* ----- counting: all with interrupts off ---------------------------------- */
@@ -129,6 +156,26 @@ static void drop_control(struct perfctr_thread *t)
 	t->on_exec = false;
 }
 
+/*
+ * What the page says of counters that run is true whenever its thread can look:
+ * so it is left over a switch, and changes only when the thread comes back to
+ * something else.
+ */
+static void page_start(struct perfctr_thread *t)
+{
+	const struct perfctr_setup *s = &t->setup;
+	struct perfctr_page *page = t->page;
+	unsigned int i;
+
+	for (i = 0; i < s->load.nr; i++)
+		page->counter[s->map[i]].index = s->load.counter[i].index;
+	if (s->tsc) {
+		page->tsc_running = 1;
+		page->all_running = s->slots == 1 ? s->load.nr : 0;
+	}
+	t->shown = true;
+}
+
 static void page_stop(struct perfctr_thread *t)
 {
 	const struct perfctr_setup *s = &t->setup;
@@ -139,6 +186,7 @@ static void page_stop(struct perfctr_thread *t)
 		page->counter[s->map[i]].index = -1;
 	page->tsc_running = 0;
 	page->all_running = 0;
+	t->shown = false;
 }
 
 /*
@@ -168,16 +216,25 @@ static int start(struct perfctr_thread *t)
 	unsigned int i, nr;
 	int err;
 
-	if (s->slots > 1 && perfctr_slots_due(t))
+	if (s->slots > 1 && perfctr_slots_due(t)) {
+		raw_write_seqcount_begin(&t->seq);
+		page_stop(t);
 		perfctr_slots_next(t);
+		raw_write_seqcount_end(&t->seq);
+	}
 	err = perfctr_vcpu_load(&s->load);
 	if (unlikely(err)) {
 		/*
 		 * A CPU that goes down has given its page back, but a thread
 		 * can still pass by on its way to another CPU.
 		 */
-		if (err == -ENODEV && !cpu_active(smp_processor_id()))
+		if (err == -ENODEV && !cpu_active(smp_processor_id())) {
+			raw_write_seqcount_begin(&t->seq);
+			page_stop(t);
+			page->sequence++;
+			raw_write_seqcount_end(&t->seq);
 			return 0;
+		}
 		fail(t, err);
 		return err;
 	}
@@ -187,14 +244,11 @@ static int start(struct perfctr_thread *t)
 
 	nr = s->load.nr;
 	raw_write_seqcount_begin(&t->seq);
-	for (i = 0; i < nr; i++)
-		page->counter[s->map[i]].index = s->load.counter[i].index;
+	if (!t->shown)
+		page_start(t);
 	page->sequence++;
-	if (s->tsc) {
-		page->tsc_running = 1;
-		page->all_running = s->slots == 1 ? nr : 0;
+	if (s->tsc)
 		page->tsc_start = perfctr_vcpu_tsc(&t->tsc_stolen);
-	}
 	/*
 	 * Last, so that neither the hypercall nor the above is counted for the
 	 * thread.
@@ -293,9 +347,6 @@ void perfctr_thread_fold(struct perfctr_thread *t)
 		return;
 	/* The next slot's turn. */
 	perfctr_vcpu_set_running(NULL);
-	raw_write_seqcount_begin(&t->seq);
-	page_stop(t);
-	raw_write_seqcount_end(&t->seq);
 	start(t);
 }
 
@@ -334,8 +385,8 @@ static void sched_out(struct preempt_notifier *notifier,
 	 * The vCPU's counters go on: the next thread that counts the same
 	 * finds them loaded.
 	 */
-	if (is_running(t))
-		stop(t);
+	if (is_running(t) && !fold(t))
+		perfctr_vcpu_set_running(NULL);
 }
 
 static struct preempt_ops preempt_ops = {
@@ -345,18 +396,46 @@ static struct preempt_ops preempt_ops = {
 
 /* ----- life --------------------------------------------------------------- */
 
-/* The calling thread's counters, or NULL.  Only the thread changes its list. */
-struct perfctr_thread *perfctr_thread_current(void)
+/*
+ * The counters of @task, or NULL.  Preemption is off, and @task is current or
+ * kept from running.
+ */
+struct perfctr_thread *perfctr_thread_of(const struct task_struct *task)
 {
 	struct preempt_notifier *notifier;
 
-	hlist_for_each_entry(notifier, &current->preempt_notifiers, link)
+	hlist_for_each_entry(notifier, &task->preempt_notifiers, link)
 		if (notifier->ops == &preempt_ops)
 			return from_notifier(notifier);
 	return NULL;
 }
 
-static struct perfctr_thread *alloc(struct task_struct *task, gfp_t gfp)
+/* The calling thread's counters, with a reference, or NULL. */
+struct perfctr_thread *perfctr_thread_get_current(void)
+{
+	struct perfctr_thread *t;
+
+	/* Else remote.c could end it before we have the reference. */
+	preempt_disable();
+	t = perfctr_thread_of(current);
+	if (t)
+		kref_get(&t->ref);
+	preempt_enable();
+	return t;
+}
+
+bool perfctr_thread_is_current(const struct perfctr_thread *t)
+{
+	bool is;
+
+	preempt_disable();
+	is = perfctr_thread_of(current) == t;
+	preempt_enable();
+	return is;
+}
+
+/* A set that is nobody's yet, with the caller's reference; or NULL. */
+struct perfctr_thread *perfctr_thread_alloc(gfp_t gfp)
 {
 	struct perfctr_thread *t;
 
@@ -369,8 +448,6 @@ static struct perfctr_thread *alloc(struct task_struct *task, gfp_t gfp)
 		return NULL;
 	}
 	t->page->version = PERFCTR_ABI_VERSION_DEV;
-	t->task = task;
-	t->mm = task->mm;
 	t->setup.slots = 1;
 	kref_init(&t->ref);
 	seqcount_init(&t->seq);
@@ -378,25 +455,42 @@ static struct perfctr_thread *alloc(struct task_struct *task, gfp_t gfp)
 	return t;
 }
 
-/* The set of counters that the calling thread does not have yet. */
+/*
+ * @t is @task's from here on, and @task has a reference.  Preemption is off,
+ * @task is current or kept from running, and somebody else, a handle or another
+ * set, keeps the module.
+ */
+int perfctr_thread_register(struct perfctr_thread *t, struct task_struct *task)
+{
+	if (perfctr_thread_of(task))
+		return -EEXIST;
+	__module_get(THIS_MODULE);
+	kref_get(&t->ref);
+	t->task = task;
+	t->mm = task->mm;
+	/* preempt_notifier_register() does this for current only. */
+	hlist_add_head(&t->notifier.link, &task->preempt_notifiers);
+	return 0;
+}
+
+/* The set that the calling thread does not have yet, with a reference. */
 struct perfctr_thread *perfctr_thread_create(void)
 {
-	struct perfctr_thread *t;
+	struct perfctr_thread *t = perfctr_thread_alloc(GFP_KERNEL_ACCOUNT);
+	int err;
 
-	if (perfctr_thread_current())
-		return ERR_PTR(-EEXIST);
-
-	t = alloc(current, GFP_KERNEL_ACCOUNT);
 	if (!t)
 		return ERR_PTR(-ENOMEM);
 	t->founder = true;
-
-	/* The caller's handle keeps the module: this one can't fail. */
-	__module_get(THIS_MODULE);
-	live_get();
+	perfctr_thread_live_get();
 	preempt_disable();
-	preempt_notifier_register(&t->notifier);
+	err = perfctr_thread_register(t, current);
 	preempt_enable();
+	if (err) {
+		perfctr_thread_live_put();
+		perfctr_thread_put(t);
+		return ERR_PTR(err);
+	}
 	return t;
 }
 
@@ -406,8 +500,17 @@ static void inherit(struct perfctr_thread *parent, struct task_struct *child)
 	struct perfctr_thread *t;
 	unsigned int i;
 
-	t = alloc(child, GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+	t = perfctr_thread_alloc(GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
 	if (!t) {
+		perfctr_group_lost(parent);
+		return;
+	}
+	/*
+	 * The child has not run, and waking it up orders this; but it has a
+	 * number already, by which another thread may have attached to it.
+	 */
+	if (perfctr_thread_register(t, child)) {
+		perfctr_thread_put(t);
 		perfctr_group_lost(parent);
 		return;
 	}
@@ -426,16 +529,11 @@ static void inherit(struct perfctr_thread *parent, struct task_struct *child)
 		t->page->counter[i].index = -1;
 		t->page->counter[i].mask = parent->page->counter[i].mask;
 	}
+	/* The parent's own set keeps the notifiers on, and whole vCPUs away. */
 	set_in_force(t, true);
-	/* The parent's own set keeps the module, and the notifiers on. */
-	__module_get(THIS_MODULE);
 	atomic_inc(&live);
 	perfctr_group_inherit(parent, t);
-	/*
-	 * preempt_notifier_register() is for current.  Nobody looks at the
-	 * list of a thread that has not run, and waking it up orders this.
-	 */
-	hlist_add_head(&t->notifier.link, &child->preempt_notifiers);
+	perfctr_thread_put(t);
 }
 
 void perfctr_thread_fork(struct perfctr_thread *parent,
@@ -491,19 +589,25 @@ void perfctr_thread_put(struct perfctr_thread *t)
 }
 
 /*
- * The thread, which is current, has no counters from here on; handles and
- * mappings keep the final counts.  @status and @error are added to the page's.
+ * The thread, which is current or kept from running, has no counters from here
+ * on; handles and mappings keep the final counts.  @status and @error are added
+ * to the page's.  -ENOENT: it had none already.
  */
-static void end(struct perfctr_thread *t, u32 status, int error)
+static int end(struct perfctr_thread *t, u32 status, int error)
 {
 	unsigned long flags;
 
 	local_irq_save(flags);
+	if (t->ended) {
+		local_irq_restore(flags);
+		return -ENOENT;
+	}
 	if (is_running(t))
 		stop(t);
 	set_in_force(t, false);
 
 	raw_write_seqcount_begin(&t->seq);
+	page_stop(t);
 	drop_control(t);
 	t->page->status = (t->page->status & ~PERFCTR_STATUS_RUNNING) | status;
 	if (error)
@@ -517,18 +621,20 @@ static void end(struct perfctr_thread *t, u32 status, int error)
 	preempt_notifier_unregister(&t->notifier);
 	local_irq_restore(flags);
 
-	live_put();
+	perfctr_thread_live_put();
 	perfctr_thread_put(t);
 	/*
 	 * The code we return through stays: an ioctl has the file's reference,
 	 * a probe is waited for by perfctr_tracepoint_uninit().
 	 */
 	module_put(THIS_MODULE);
+	return 0;
 }
 
-void perfctr_thread_unlink(struct perfctr_thread *t)
+/* The caller has a reference. */
+int perfctr_thread_unlink(struct perfctr_thread *t)
 {
-	end(t, 0, 0);
+	return end(t, 0, 0);
 }
 
 void perfctr_thread_exit(struct perfctr_thread *t)
@@ -620,6 +726,7 @@ static void install(struct perfctr_thread *t, const struct perfctr_setup *new)
 	page->error = 0;
 	page->tsc_running = 0;
 	page->all_running = 0;
+	t->shown = false;
 	page->sequence++;
 	raw_write_seqcount_end(&t->seq);
 
@@ -704,31 +811,43 @@ static int try_load(struct perfctr_setup *s)
 }
 
 /*
- * Put @c in force, or leave all as it was.  On the CPU where the thread is
- * current, with interrupts off.
+ * Put @c in force, or leave all as it was.  Interrupts are off.  @here: @t is
+ * the calling thread's, or this whole vCPU's, and starts at once.  Else its
+ * thread is kept from running, as all that counts, and it starts when its
+ * thread is switched in; that its control is loaded here first tells what Xen
+ * thinks of it.
  */
-int perfctr_thread_change(struct perfctr_thread *t, struct perfctr_change *c)
+int perfctr_thread_change(struct perfctr_thread *t, struct perfctr_change *c,
+			  bool here)
 {
 	const struct perfctr_dev_control *control = &c->setup.control;
-	bool was_running = is_running(t);
+	const bool any = control->nr || c->setup.tsc;
+	bool was_in_force, was_running;
 	int err;
 
+	if (t->ended)
+		return -ENOENT;
+	was_in_force = t->in_force;
+	if (any && !set_in_force(t, true))
+		return -EBUSY;
+	was_running = is_running(t);
 	if (was_running)
 		was_running = !stop(t);
 	err = perfctr_group_may_change(t, c);
 	/* A sum that lacks something must not go on as if it did not. */
 	if (!err && control->preserve && t->page->status & PERFCTR_STATUS_ERROR)
 		err = t->page->error;
-	if (!err && (control->nr || c->setup.tsc))
+	if (!err && any)
 		err = try_load(&c->setup);
 	if (err) {
 		if (was_running)
 			start(t);
+		set_in_force(t, was_in_force);
 		return err;
 	}
 	perfctr_group_change(t, c);
 	install(t, &c->setup);
-	return t->counting ? start(t) : 0;
+	return t->counting && here ? start(t) : 0;
 }
 
 /* @t is the calling thread's. */
@@ -743,28 +862,44 @@ int perfctr_thread_control(struct perfctr_thread *t,
 	if (IS_ERR(c))
 		return PTR_ERR(c);
 	local_irq_save(flags);
-	err = perfctr_thread_change(t, c);
+	err = perfctr_thread_change(t, c, true);
 	local_irq_restore(flags);
 	perfctr_change_free(c);
 	return err;
 }
 
-/* @t is the calling thread's. */
-void perfctr_thread_stop(struct perfctr_thread *t)
+/*
+ * @t is the calling thread's, or of one that is kept from running, or of this
+ * whole vCPU.
+ */
+int perfctr_thread_stop(struct perfctr_thread *t)
 {
 	unsigned long flags;
 
 	local_irq_save(flags);
+	if (t->ended) {
+		local_irq_restore(flags);
+		return -ENOENT;
+	}
 	if (is_running(t))
 		stop(t);
 	set_in_force(t, false);
 
 	raw_write_seqcount_begin(&t->seq);
+	page_stop(t);
 	drop_control(t);
 	t->page->status &= ~PERFCTR_STATUS_RUNNING;
 	t->page->sequence++;
 	raw_write_seqcount_end(&t->seq);
 	local_irq_restore(flags);
+	return 0;
+}
+
+/* This vCPU goes away: what @t counted on it is exact, and all.  IRQs off. */
+void perfctr_thread_vcpu_gone(struct perfctr_thread *t)
+{
+	if (is_running(t) && !stop(t))
+		fail(t, -ENXIO);
 }
 
 /* As of its last fold. */

@@ -23,7 +23,7 @@
 static void probe_fork(void *data, struct task_struct *parent,
 		       struct task_struct *child)
 {
-	struct perfctr_thread *t = perfctr_thread_current();
+	struct perfctr_thread *t = perfctr_thread_of(current);
 
 	if (t)
 		perfctr_thread_fork(t, child);
@@ -36,7 +36,7 @@ static void probe_fork(void *data, struct task_struct *parent,
 static void probe_exec(void *data, struct task_struct *p, pid_t old_pid,
 		       struct linux_binprm *bprm)
 {
-	struct perfctr_thread *t = perfctr_thread_current();
+	struct perfctr_thread *t = perfctr_thread_of(current);
 
 	/*
 	 * A program that got more rights than its caller, or that its caller
@@ -54,7 +54,7 @@ static void probe_exec(void *data, struct task_struct *p, pid_t old_pid,
  */
 static void probe_exit(void *data, struct task_struct *p)
 {
-	struct perfctr_thread *t = perfctr_thread_current();
+	struct perfctr_thread *t = perfctr_thread_of(current);
 
 	if (t)
 		perfctr_thread_exit(t);

@@ -74,6 +74,21 @@ static size_t load_size(const struct xen_perfctr_load *load)
 	return offsetof(struct xen_perfctr_load, counter[load->nr]);
 }
 
+/* As memcmp(), which is a call and a loop of more instructions, at each switch. */
+static bool same_load(const struct xen_perfctr_load *a,
+		      const struct xen_perfctr_load *b)
+{
+	const struct xen_perfctr_counter *x = a->counter, *y = b->counter, *end;
+	u64 diff = 0;
+
+	if (a->nr != b->nr || a->flags != b->flags)
+		return false;
+	for (end = x + a->nr; x < end; x++, y++)
+		diff |= (x->index ^ y->index) | (x->flags ^ y->flags) |
+			(x->evtsel ^ y->evtsel) | (x->period ^ y->period);
+	return !diff;
+}
+
 /*
  * Make @load what this vCPU counts: with one hypercall, or none if that is
  * what it counts already.
@@ -89,7 +104,7 @@ int perfctr_vcpu_load(const struct xen_perfctr_load *load)
 	if (unlikely(!v->page))
 		return -ENODEV;
 	if (v->is_loaded && perfctr_vcpu_still_loaded() &&
-	    !memcmp(&v->loaded, load, load_size(load)))
+	    same_load(&v->loaded, load))
 		return 0;
 
 	err = perfctr_xen_op(XENPERFCTR_OP_load, load);
@@ -387,6 +402,7 @@ static int vcpu_offline(unsigned int cpu)
 	struct xen_perfctr_page *xen_page;
 
 	local_irq_disable();
+	perfctr_cpu_offline();
 	xen_page = v->page;
 	v->page = NULL;
 	WARN_ON_ONCE(v->running);	/* current is the hotplug thread */
