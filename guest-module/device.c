@@ -6,7 +6,12 @@
  * NULL to a thread's state and never changes again.  So a handle that several
  * processes share needs no lock, and neither does a mapping, which holds the
  * file, which holds the state.
+ *
+ * What it is bound to, and with which rights, is one word, so that it changes
+ * at once: the state's address, with ATTACHED in its lowest bit if the handle
+ * may act on a thread that is not the caller; or CPUS, which is no address.
  */
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/miscdevice.h>
@@ -27,25 +32,42 @@ static int perfctr_open(struct inode *inode, struct file *file)
 	return nonseekable_open(inode, file);
 }
 
+#define ATTACHED	1ul
+#define CPUS		((void *)2ul)	/* counts whole vCPUs */
+
+static void *binding(struct file *file)
+{
+	/* Pairs with the cmpxchg() in bind(): the state is there whole. */
+	return smp_load_acquire(&file->private_data);
+}
+
+static bool is_attached(struct file *file)
+{
+	return (unsigned long)binding(file) & ATTACHED;
+}
+
+/* The thread's state; NULL: the handle is not bound to one. */
+static struct perfctr_thread *bound(struct file *file)
+{
+	void *to = binding(file);
+
+	return to == CPUS ? NULL : (void *)((unsigned long)to & ~ATTACHED);
+}
+
+static int bind(struct file *file, void *to)
+{
+	return cmpxchg(&file->private_data, NULL, to) ? -EBUSY : 0;
+}
+
 static int perfctr_release(struct inode *inode, struct file *file)
 {
-	struct perfctr_thread *t = file->private_data;
+	struct perfctr_thread *t = bound(file);
 
 	if (t)
 		perfctr_thread_put(t);
+	else if (binding(file) == CPUS)
+		perfctr_cpu_release();
 	return 0;
-}
-
-static struct perfctr_thread *bound(struct file *file)
-{
-	/* Pairs with the cmpxchg() in bind(): the state is there whole. */
-	return smp_load_acquire((struct perfctr_thread **)&file->private_data);
-}
-
-/* Takes over the caller's reference, unless it fails. */
-static int bind(struct file *file, struct perfctr_thread *t)
-{
-	return cmpxchg(&file->private_data, NULL, t) ? -EBUSY : 0;
 }
 
 static long ioctl_create(struct file *file)
@@ -53,12 +75,12 @@ static long ioctl_create(struct file *file)
 	struct perfctr_thread *t;
 	int err;
 
-	if (bound(file))
+	if (binding(file))
 		return -EBUSY;
 	t = perfctr_thread_create();
 	if (IS_ERR(t))
 		return PTR_ERR(t);
-	perfctr_thread_get(t);
+	/* Takes over our reference, unless it fails. */
 	err = bind(file, t);
 	if (err) {
 		perfctr_thread_unlink(t);
@@ -69,17 +91,87 @@ static long ioctl_create(struct file *file)
 
 static long ioctl_open(struct file *file)
 {
-	struct perfctr_thread *t = perfctr_thread_current();
+	struct perfctr_thread *t;
 	int err;
 
-	if (bound(file))
+	if (binding(file))
 		return -EBUSY;
+	t = perfctr_thread_get_current();
 	if (!t)
 		return -ESRCH;
-	perfctr_thread_get(t);
 	err = bind(file, t);
 	if (err)
 		perfctr_thread_put(t);
+	return err;
+}
+
+static long ioctl_attach(struct file *file, void __user *uarg)
+{
+	struct perfctr_dev_attach arg;
+	struct perfctr_thread *t;
+	int err;
+
+	if (copy_from_user(&arg, uarg, sizeof(arg)))
+		return -EFAULT;
+	if (binding(file))
+		return -EBUSY;
+	t = perfctr_remote_attach(&arg);
+	if (IS_ERR(t))
+		return PTR_ERR(t);
+	err = bind(file, (void *)((unsigned long)t | ATTACHED));
+	if (err) {
+		if (arg.flags & PERFCTR_ATTACH_CREATE)
+			perfctr_remote_unlink(t);
+		perfctr_thread_put(t);
+	}
+	return err;
+}
+
+static long ioctl_cpu_control(struct file *file, void __user *uarg)
+{
+	struct perfctr_dev_cpu *arg;
+	void *to;
+	long err;
+
+	if (!perfmon_capable())
+		return -EPERM;
+	arg = memdup_user(uarg, sizeof(*arg));
+	if (IS_ERR(arg))
+		return PTR_ERR(arg);
+
+	to = binding(file);
+	if (to == CPUS)
+		err = perfctr_cpu_control(arg);
+	else
+		err = to ? -EBUSY : perfctr_cpu_claim();
+	if (err || to == CPUS)
+		goto out;
+	/* Bound only if it counts: after an error the handle is what it was. */
+	err = perfctr_cpu_control(arg) ?: bind(file, CPUS);
+	if (err)
+		perfctr_cpu_release();
+out:
+	kfree(arg);
+	return err;
+}
+
+static long ioctl_cpu_read(struct file *file, void __user *uarg)
+{
+	void *to = binding(file);
+	struct perfctr_dev_cpu *arg;
+	long err;
+
+	if (!perfmon_capable())
+		return -EPERM;
+	if (to != CPUS)
+		return to ? -EBUSY : -ENOENT;
+	arg = memdup_user(uarg, sizeof(*arg));
+	if (IS_ERR(arg))
+		return PTR_ERR(arg);
+	err = perfctr_cpu_read(arg);
+	if (!err && copy_to_user(uarg, arg, sizeof(*arg)))
+		err = -EFAULT;
+	kfree(arg);
 	return err;
 }
 
@@ -89,7 +181,8 @@ static long ioctl_info(void __user *arg)
 		-EFAULT : 0;
 }
 
-static long ioctl_control(struct perfctr_thread *t, void __user *arg)
+static long ioctl_control(struct perfctr_thread *t, bool remote,
+			  void __user *arg)
 {
 	struct perfctr_dev_control *control;
 	int err;
@@ -97,17 +190,56 @@ static long ioctl_control(struct perfctr_thread *t, void __user *arg)
 	control = memdup_user(arg, sizeof(*control));
 	if (IS_ERR(control))
 		return PTR_ERR(control);
-	err = perfctr_thread_control(t, control);
+	err = remote ? perfctr_remote_control(t, control) :
+		       perfctr_thread_control(t, control);
 	kfree(control);
 	return err;
 }
 
-static long ioctl_read(struct perfctr_thread *t, void __user *arg)
+static long ioctl_read(struct perfctr_thread *t, bool remote, void __user *arg)
 {
 	struct perfctr_dev_sums sums;
 
+	if (remote)
+		perfctr_vcpu_fold_running(t, NULL);
 	perfctr_thread_read(t, &sums);
 	return copy_to_user(arg, &sums, sizeof(sums)) ? -EFAULT : 0;
+}
+
+static long ioctl_read_group(struct perfctr_thread *t, void __user *arg)
+{
+	struct perfctr_dev_group *group;
+	long err;
+
+	group = kmalloc(sizeof(*group), GFP_KERNEL);
+	if (!group)
+		return -ENOMEM;
+	err = perfctr_group_read(t, group);
+	if (!err && copy_to_user(arg, group, sizeof(*group)))
+		err = -EFAULT;
+	kfree(group);
+	return err;
+}
+
+static long ioctl_next_record(struct perfctr_thread *t, void __user *arg)
+{
+	struct perfctr_dev_record *record;
+	long err;
+
+	record = kzalloc(sizeof(*record), GFP_KERNEL);
+	if (!record)
+		return -ENOMEM;
+	/* The rest is output only. */
+	if (copy_from_user(&record->serial, arg, sizeof(record->serial))) {
+		err = -EFAULT;
+		goto out;
+	}
+	err = perfctr_group_next_record(t, record);
+	if (!err && copy_to_user(arg, record, sizeof(*record)))
+		err = -EFAULT;
+out:
+	kfree(record);
+	return err;
 }
 
 static long ioctl_get_control(struct perfctr_thread *t, void __user *arg)
@@ -129,6 +261,7 @@ static long perfctr_ioctl(struct file *file, unsigned int cmd,
 {
 	void __user *uarg = (void __user *)arg;
 	struct perfctr_thread *t;
+	bool remote;
 
 	/* For any handle. */
 	switch (cmd) {
@@ -138,7 +271,15 @@ static long perfctr_ioctl(struct file *file, unsigned int cmd,
 		return ioctl_create(file);
 	case PERFCTR_IOC_OPEN:
 		return ioctl_open(file);
+	case PERFCTR_IOC_ATTACH:
+		return ioctl_attach(file, uarg);
+	case PERFCTR_IOC_CPU_CONTROL:
+		return ioctl_cpu_control(file, uarg);
+	case PERFCTR_IOC_CPU_READ:
+		return ioctl_cpu_read(file, uarg);
 	case PERFCTR_IOC_READ:
+	case PERFCTR_IOC_READ_GROUP:
+	case PERFCTR_IOC_NEXT_RECORD:
 	case PERFCTR_IOC_GET_CONTROL:
 	case PERFCTR_IOC_CONTROL:
 	case PERFCTR_IOC_STOP:
@@ -152,28 +293,38 @@ static long perfctr_ioctl(struct file *file, unsigned int cmd,
 	t = bound(file);
 	if (!t)
 		return -ENOENT;
+	remote = is_attached(file);
 	if (cmd == PERFCTR_IOC_READ)
-		return ioctl_read(t, uarg);
+		return ioctl_read(t, remote, uarg);
+	if (cmd == PERFCTR_IOC_READ_GROUP)
+		return ioctl_read_group(t, uarg);
+	if (cmd == PERFCTR_IOC_NEXT_RECORD)
+		return ioctl_next_record(t, uarg);
 	if (cmd == PERFCTR_IOC_GET_CONTROL)
 		return ioctl_get_control(t, uarg);
 
-	/* For the thread itself. */
-	if (t != perfctr_thread_current())
+	/* For the thread itself, or whom the kernel let at its memory. */
+	if (READ_ONCE(t->ended))
+		return -ENOENT;
+	if (!remote && !perfctr_thread_is_current(t))
 		return READ_ONCE(t->ended) ? -ENOENT : -EPERM;
-	if (cmd == PERFCTR_IOC_CONTROL)
-		return ioctl_control(t, uarg);
-	if (cmd == PERFCTR_IOC_STOP)
-		perfctr_thread_stop(t);
-	else
-		perfctr_thread_unlink(t);
-	return 0;
+	switch (cmd) {
+	case PERFCTR_IOC_CONTROL:
+		return ioctl_control(t, remote, uarg);
+	case PERFCTR_IOC_STOP:
+		return remote ? perfctr_remote_stop(t) : perfctr_thread_stop(t);
+	default:
+		return remote ? perfctr_remote_unlink(t) :
+				perfctr_thread_unlink(t);
+	}
 }
 
 /*
  * The page is the thread's only in its own address space: what it says about
  * running counters is true only for the thread itself, and a child of fork()
  * inherits the mapping.  Anyone else sees a page that says so, never one from
- * which a wrong count could be computed.
+ * which a wrong count could be computed.  So does a handle by ATTACH, which says
+ * nothing of who uses it.
  */
 static vm_fault_t perfctr_fault(struct vm_fault *vmf)
 {
@@ -183,7 +334,7 @@ static vm_fault_t perfctr_fault(struct vm_fault *vmf)
 
 	if (vmf->pgoff)
 		return VM_FAULT_SIGBUS;
-	if (vma->vm_mm == READ_ONCE(t->mm))
+	if (vma->vm_mm == READ_ONCE(t->mm) && !is_attached(vma->vm_file))
 		page = virt_to_page(t->page);
 	get_page(page);
 	vmf->page = page;
@@ -225,7 +376,7 @@ static const struct file_operations perfctr_fops = {
 	.mmap		= perfctr_mmap,
 };
 
-/* Each program may count itself, and only itself: open to all. */
+/* Each program may count itself, and what it might trace: open to all. */
 static struct miscdevice perfctr_misc = {
 	.minor	= MISC_DYNAMIC_MINOR,
 	.name	= "perfctr",

@@ -15,9 +15,12 @@ static int __init perfctr_init(void)
 	err = perfctr_xen_init();
 	if (err)
 		return err;
-	err = perfctr_vcpu_init();
+	err = perfctr_group_init();
 	if (err)
 		return err;
+	err = perfctr_vcpu_init();
+	if (err)
+		goto err_vcpu;
 	err = perfctr_tracepoint_init();
 	if (err)
 		goto err_tracepoint;
@@ -38,6 +41,8 @@ err_device:
 	perfctr_thread_uninit();
 err_tracepoint:
 	perfctr_vcpu_uninit();
+err_vcpu:
+	perfctr_group_uninit();
 	return err;
 }
 
@@ -51,6 +56,7 @@ static void __exit perfctr_exit(void)
 	perfctr_tracepoint_uninit();
 	perfctr_thread_uninit();
 	perfctr_vcpu_uninit();
+	perfctr_group_uninit();
 }
 
 module_init(perfctr_init);

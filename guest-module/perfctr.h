@@ -3,9 +3,14 @@
  * What the files of perfctr.ko share.  Who calls whom:
  *
  *	main.c		load and unload, in order
- *	device.c	/dev/perfctr: ioctls and the mapping	-> thread.c
- *	tracepoint.c	exec and exit of a thread		-> thread.c
+ *	device.c	/dev/perfctr: ioctls and the mapping	-> thread.c, group.c,
+ *							   remote.c, cpu.c
+ *	tracepoint.c	fork, exec and exit of a thread		-> thread.c
  *	thread.c	the counters of one thread, its switches -> vcpu.c
+ *	remote.c	another thread's counters		-> thread.c
+ *	cpu.c		whole vCPUs				-> thread.c
+ *	group.c		the sums of a thread and what it has forked
+ *	slots.c		what is loaded of more events than counters
  *	vcpu.c		what is loaded on one vCPU, and hotplug	-> xen.c
  *	xen.c		hypercalls; what this Xen offers
  */
@@ -15,6 +20,7 @@
 #include <linux/kref.h>
 #include <linux/mm_types.h>
 #include <linux/preempt.h>
+#include <linux/rbtree_types.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/seqlock.h>
@@ -41,6 +47,29 @@
 
 #define PERFCTR_DRIVER_VERSION "0.1"
 
+struct perfctr_group;
+struct perfctr_record;
+
+/**
+ * struct perfctr_setup - what a set of counters is to do
+ * @control: in force; all zero: none
+ * @load: the same as Xen takes it, of @slot's counters
+ * @map: position in @control of each counter in @load
+ * @slots: how many slots of time the counters take turns in; 1: no turns
+ * @slot: whose counters are in @load
+ * @tsc: ticks are counted: with TSC_ON and with several slots
+ * @slice: ticks of a slot's turn
+ */
+struct perfctr_setup {
+	struct perfctr_dev_control control;
+	struct xen_perfctr_load load;
+	u8 map[PERFCTR_MAX_COUNTERS];
+	u8 slots;
+	u8 slot;
+	bool tsc;
+	u64 slice;
+};
+
 /**
  * struct perfctr_thread - the counters of one thread
  * @notifier: in the thread's own list, which is how its state is found
@@ -53,11 +82,23 @@
  * @on_exec: @counting from the next exec on
  * @cloexec: unlink on exec, be it in force or stopped by then
  * @ended: unlinked or exited; the notifier is gone
+ * @refused: ended by an exec that raised privileges
+ * @in_force: has a control, be it that it failed: counted as such
+ * @shown: @page says that what is in @setup.load runs
+ * @whole_vcpu: not a thread's, but of all that runs on one vCPU
+ * @founder: of @group, if there is one; false: inherited
+ * @task: the thread; only where it is known to live
  * @mm: of the thread: only compared, never followed
- * @control: in force; nr 0: none
- * @load: the same as Xen takes it
+ * @setup: what it does
  * @tsc_stolen: the vCPU's stolen ticks at @page->tsc_start
  * @page: what user space maps, read-only; so the kernel may trust it too
+ * @turn: several slots: ticks of the present turn
+ * @used: ... of which it has had this many
+ * @debt: ... what each slot has had more than its turns
+ * @loaded: ... ticks for which each counter was loaded
+ * @group: it and what it inherits to, or from; NULL: none
+ * @link: in @group's list, under its lock
+ * @record: in @group's tree, under its lock; NULL: none
  */
 struct perfctr_thread {
 	struct preempt_notifier notifier;
@@ -68,30 +109,130 @@ struct perfctr_thread {
 	bool on_exec;
 	bool cloexec;
 	bool ended;
+	bool refused;
+	bool in_force;
+	bool shown;
+	bool whole_vcpu;
+	bool founder;
+	struct task_struct *task;
 	struct mm_struct *mm;
-	struct perfctr_dev_control control;
-	struct xen_perfctr_load load;
+	struct perfctr_setup setup;
 	u64 tsc_stolen;
 	struct perfctr_page *page;
+
+	u64 turn;
+	u64 used;
+	u64 debt[PERFCTR_MAX_SLOTS];
+	u64 loaded[PERFCTR_MAX_COUNTERS];
+
+	struct perfctr_group __rcu *group;
+	struct list_head link;
+	struct perfctr_record *record;
+};
+
+/**
+ * struct perfctr_change - a control that is checked and can be put in force
+ * @setup: the control
+ * @group: what the thread will found, if it has none
+ * @record: of the thread in it
+ * @old_group: what the thread has left
+ * @old_records: of those that ended before
+ *
+ * What may sleep is done before and after; the change itself, by
+ * perfctr_thread_change(), may not.
+ */
+struct perfctr_change {
+	struct perfctr_setup setup;
+	struct perfctr_group *group;
+	struct perfctr_record *record;
+	struct perfctr_group *old_group;
+	struct rb_root old_records;
 };
 
 /* thread.c */
-struct perfctr_thread *perfctr_thread_current(void);
+struct perfctr_thread *perfctr_thread_of(const struct task_struct *task);
+struct perfctr_thread *perfctr_thread_get_current(void);
+bool perfctr_thread_is_current(const struct perfctr_thread *t);
+struct perfctr_thread *perfctr_thread_alloc(gfp_t gfp);
+void perfctr_thread_live_get(void);
+void perfctr_thread_live_put(void);
+int perfctr_thread_register(struct perfctr_thread *t, struct task_struct *task);
 struct perfctr_thread *perfctr_thread_create(void);
 void perfctr_thread_get(struct perfctr_thread *t);
 void perfctr_thread_put(struct perfctr_thread *t);
 int perfctr_thread_control(struct perfctr_thread *t,
 			   const struct perfctr_dev_control *control);
-void perfctr_thread_stop(struct perfctr_thread *t);
-void perfctr_thread_unlink(struct perfctr_thread *t);
+/* The three parts of the above. */
+struct perfctr_change *
+perfctr_change_prepare(struct perfctr_thread *t,
+		       const struct perfctr_dev_control *control);
+int perfctr_thread_change(struct perfctr_thread *t, struct perfctr_change *c,
+			  bool here);
+void perfctr_change_free(struct perfctr_change *c);
+int perfctr_thread_stop(struct perfctr_thread *t);
+int perfctr_thread_unlink(struct perfctr_thread *t);
+void perfctr_thread_fork(struct perfctr_thread *parent,
+			 struct task_struct *child);
 void perfctr_thread_exit(struct perfctr_thread *t);
 void perfctr_thread_exec(struct perfctr_thread *t, bool privileged);
 void perfctr_thread_read(struct perfctr_thread *t,
 			 struct perfctr_dev_sums *sums);
+void perfctr_thread_sums(const struct perfctr_thread *t,
+			 struct perfctr_dev_sums *sums);
 void perfctr_thread_get_control(struct perfctr_thread *t,
 				struct perfctr_dev_control *control);
 void perfctr_thread_fold(struct perfctr_thread *t);
+void perfctr_thread_slice(struct perfctr_thread *t);
+void perfctr_thread_vcpu_gone(struct perfctr_thread *t);
+bool perfctr_thread_exclude(void);
+void perfctr_thread_include(void);
+bool perfctr_thread_keeps_tsc(const struct perfctr_thread *t,
+			      const struct perfctr_setup *s);
 void perfctr_thread_uninit(void);
+
+/* group.c */
+int perfctr_group_prepare(const struct perfctr_thread *t,
+			  struct perfctr_change *c);
+void perfctr_group_free_unused(struct perfctr_change *c);
+/* Interrupts off, @t current's or of a thread that is kept from running. */
+int perfctr_group_may_change(const struct perfctr_thread *t,
+			     const struct perfctr_change *c);
+void perfctr_group_change(struct perfctr_thread *t, struct perfctr_change *c);
+void perfctr_group_inherit(const struct perfctr_thread *parent,
+			   struct perfctr_thread *t);
+void perfctr_group_lost(const struct perfctr_thread *parent);
+void perfctr_group_end(struct perfctr_thread *t);
+/* With @t's last reference. */
+void perfctr_group_release(struct perfctr_thread *t);
+int perfctr_group_read(struct perfctr_thread *t, struct perfctr_dev_group *out);
+int perfctr_group_next_record(struct perfctr_thread *t,
+			      struct perfctr_dev_record *out);
+int perfctr_group_init(void);
+void perfctr_group_uninit(void);
+
+/* slots.c */
+int perfctr_slots_check(const struct perfctr_dev_control *control);
+void perfctr_slots_load(struct perfctr_setup *s, unsigned int slot);
+void perfctr_slots_setup(struct perfctr_setup *s);
+/* Interrupts off, @t has several slots. */
+void perfctr_slots_reset(struct perfctr_thread *t);
+void perfctr_slots_account(struct perfctr_thread *t, u64 ticks);
+bool perfctr_slots_due(const struct perfctr_thread *t);
+void perfctr_slots_next(struct perfctr_thread *t);
+
+/* remote.c: may sleep */
+struct perfctr_thread *perfctr_remote_attach(const struct perfctr_dev_attach *arg);
+int perfctr_remote_control(struct perfctr_thread *t,
+			   const struct perfctr_dev_control *control);
+int perfctr_remote_stop(struct perfctr_thread *t);
+int perfctr_remote_unlink(struct perfctr_thread *t);
+
+/* cpu.c: may sleep, but offline() */
+int perfctr_cpu_claim(void);
+void perfctr_cpu_release(void);
+int perfctr_cpu_control(const struct perfctr_dev_cpu *arg);
+int perfctr_cpu_read(struct perfctr_dev_cpu *arg);
+void perfctr_cpu_offline(void);
 
 /* device.c */
 int perfctr_device_init(void);
@@ -105,13 +246,17 @@ void perfctr_tracepoint_uninit(void);
 int perfctr_vcpu_load(const struct xen_perfctr_load *load);
 void perfctr_vcpu_forget(void);
 bool perfctr_vcpu_still_loaded(void);
-u64 perfctr_vcpu_tsc_stolen(void);
+u64 perfctr_vcpu_tsc(u64 *stolen);
+void perfctr_vcpu_slice(u64 now, u64 ticks);
 struct perfctr_thread *perfctr_vcpu_running(void);
 void perfctr_vcpu_set_running(struct perfctr_thread *t);
 int perfctr_vcpu_init(void);
 void perfctr_vcpu_uninit(void);
 /* ... and of every vCPU on which no thread is counting just now; sleeps */
 void perfctr_vcpu_stop_idle(void);
+/* ... and of every vCPU on which @t, or a member of @g, is counting; sleeps */
+void perfctr_vcpu_fold_running(const struct perfctr_thread *t,
+			       const struct perfctr_group *g);
 
 /* xen.c */
 extern struct perfctr_dev_info perfctr_info;

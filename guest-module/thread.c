@@ -13,11 +13,17 @@
  *			anything up, nor print
  *	sched_in	no lock, interrupts ON, preemption off
  *	ioctls		in the thread's own context
+ *	fork		in the parent's context, preemption off; the child has
+ *			not run yet
  *	exec, exit	in the thread's own context, preemption off
- *	fold		the timer's interrupt, when the thread is running
+ *	fold		an interrupt (a timer, a VIRQ, an IPI), when the thread
+ *			is running
  *
  * So between switch-out on one CPU and switch-in on the next the runqueue
- * locks order them, and there is never more than one writer.
+ * locks order them, and there is never more than one writer.  The exception is
+ * remote.c, which changes the set of a thread that is current nowhere while
+ * nothing else runs (stop_machine()).  That can happen wherever preemption is
+ * on, so what was learnt before is asked again with interrupts off (@ended).
  */
 #include <linux/atomic.h>
 #include <linux/build_bug.h>
@@ -25,6 +31,8 @@
 #include <linux/gfp.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/rculist.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
@@ -43,7 +51,9 @@ static_assert(sizeof(struct perfctr_page) <= PAGE_SIZE);
 static DEFINE_MUTEX(idle_mutex);	/* @notifiers_on, and @live going up */
 static bool notifiers_on;
 static atomic_t live = ATOMIC_INIT(0);		/* sets of counters */
-static atomic_t in_force = ATOMIC_INIT(0);	/* sets with counters to load */
+/* Sets with a control; or IN_FORCE_CPUS: whole vCPUs are counted. */
+static atomic_t in_force = ATOMIC_INIT(0);
+#define IN_FORCE_CPUS	(-1)
 
 static void idle_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(idle_work, idle_fn);
@@ -65,7 +75,8 @@ static void idle_fn(struct work_struct *work)
 	mutex_unlock(&idle_mutex);
 }
 
-static void live_get(void)
+/* Before perfctr_thread_register(), which needs the notifiers; sleeps. */
+void perfctr_thread_live_get(void)
 {
 	mutex_lock(&idle_mutex);
 	atomic_inc(&live);
@@ -76,18 +87,40 @@ static void live_get(void)
 	mutex_unlock(&idle_mutex);
 }
 
-static void live_put(void)
+void perfctr_thread_live_put(void)
 {
 	if (atomic_dec_and_test(&live))
 		mod_delayed_work(system_wq, &idle_work, IDLE_DELAY);
 }
 
-static void in_force_change(unsigned int nr_old, unsigned int nr_new)
+/* False: whole vCPUs are counted. */
+static bool set_in_force(struct perfctr_thread *t, bool is)
 {
-	if (!nr_old && nr_new)
-		atomic_inc(&in_force);
-	else if (nr_old && !nr_new && atomic_dec_and_test(&in_force))
+	if (t->whole_vcpu)
+		return true;
+	if (is && !t->in_force && !atomic_inc_unless_negative(&in_force))
+		return false;
+	if (!is && t->in_force && atomic_dec_and_test(&in_force))
 		mod_delayed_work(system_wq, &idle_work, IDLE_DELAY);
+	t->in_force = is;
+	return true;
+}
+
+/*
+ * A vCPU counts for one thread at a time or for all that runs on it.  Both
+ * sides ask with one atomic operation before they load anything, so neither
+ * can come in between.  False: there are threads with a control, or somebody
+ * else has asked.
+ */
+bool perfctr_thread_exclude(void)
+{
+	return !atomic_cmpxchg(&in_force, 0, IN_FORCE_CPUS);
+}
+
+void perfctr_thread_include(void)
+{
+	atomic_set(&in_force, 0);
+	mod_delayed_work(system_wq, &idle_work, IDLE_DELAY);
 }
 
 /* ----- counting: all with interrupts off ---------------------------------- */
@@ -114,9 +147,46 @@ static int read_counter(u32 index, u64 *value)
 	return err;
 }
 
-static bool tsc_on(const struct perfctr_thread *t)
+/* No control is in force any more.  What was counted, and of what, stays. */
+static void drop_control(struct perfctr_thread *t)
 {
-	return t->control.flags & PERFCTR_CTL_TSC_ON;
+	memset(&t->setup.control, 0, sizeof(t->setup.control));
+	t->setup.tsc = false;
+	t->counting = false;
+	t->on_exec = false;
+}
+
+/*
+ * What the page says of counters that run is true whenever its thread can look:
+ * so it is left over a switch, and changes only when the thread comes back to
+ * something else.
+ */
+static void page_start(struct perfctr_thread *t)
+{
+	const struct perfctr_setup *s = &t->setup;
+	struct perfctr_page *page = t->page;
+	unsigned int i;
+
+	for (i = 0; i < s->load.nr; i++)
+		page->counter[s->map[i]].index = s->load.counter[i].index;
+	if (s->tsc) {
+		page->tsc_running = 1;
+		page->all_running = s->slots == 1 ? s->load.nr : 0;
+	}
+	t->shown = true;
+}
+
+static void page_stop(struct perfctr_thread *t)
+{
+	const struct perfctr_setup *s = &t->setup;
+	struct perfctr_page *page = t->page;
+	unsigned int i;
+
+	for (i = 0; i < s->load.nr; i++)
+		page->counter[s->map[i]].index = -1;
+	page->tsc_running = 0;
+	page->all_running = 0;
+	t->shown = false;
 }
 
 /*
@@ -126,61 +196,66 @@ static bool tsc_on(const struct perfctr_thread *t)
 static void fail(struct perfctr_thread *t, int err)
 {
 	struct perfctr_page *page = t->page;
-	unsigned int i;
 
 	perfctr_vcpu_set_running(NULL);
 	perfctr_vcpu_forget();
-	t->counting = false;
 
 	raw_write_seqcount_begin(&t->seq);
-	for (i = 0; i < page->nr; i++)
-		page->counter[i].index = -1;
-	page->tsc_running = 0;
+	page_stop(t);
 	page->status = PERFCTR_STATUS_ERROR;
 	page->error = err;
 	page->sequence++;
-	/* @load stays: it is what in_force_change() was told. */
-	memset(&t->control, 0, sizeof(t->control));
+	drop_control(t);
 	raw_write_seqcount_end(&t->seq);
 }
 
 static int start(struct perfctr_thread *t)
 {
+	const struct perfctr_setup *s = &t->setup;
 	struct perfctr_page *page = t->page;
-	const unsigned int nr = t->load.nr;
-	unsigned int i;
-	int err = 0;
+	unsigned int i, nr;
+	int err;
 
-	if (nr)
-		err = perfctr_vcpu_load(&t->load);
+	if (s->slots > 1 && perfctr_slots_due(t)) {
+		raw_write_seqcount_begin(&t->seq);
+		page_stop(t);
+		perfctr_slots_next(t);
+		raw_write_seqcount_end(&t->seq);
+	}
+	err = perfctr_vcpu_load(&s->load);
 	if (unlikely(err)) {
 		/*
 		 * A CPU that goes down has given its page back, but a thread
 		 * can still pass by on its way to another CPU.
 		 */
-		if (err == -ENODEV && !cpu_active(smp_processor_id()))
+		if (err == -ENODEV && !cpu_active(smp_processor_id())) {
+			raw_write_seqcount_begin(&t->seq);
+			page_stop(t);
+			page->sequence++;
+			raw_write_seqcount_end(&t->seq);
 			return 0;
+		}
 		fail(t, err);
 		return err;
 	}
 	perfctr_vcpu_set_running(t);
+	if (s->slots > 1)
+		perfctr_vcpu_slice(rdtsc(), t->turn - t->used);
 
+	nr = s->load.nr;
 	raw_write_seqcount_begin(&t->seq);
-	for (i = 0; i < nr; i++)
-		page->counter[i].index = t->load.counter[i].index;
+	if (!t->shown)
+		page_start(t);
 	page->sequence++;
-	if (tsc_on(t)) {
-		page->tsc_running = 1;
-		t->tsc_stolen = perfctr_vcpu_tsc_stolen();
-		page->tsc_start = rdtsc();
-	}
+	if (s->tsc)
+		page->tsc_start = perfctr_vcpu_tsc(&t->tsc_stolen);
 	/*
 	 * Last, so that neither the hypercall nor the above is counted for the
 	 * thread.
 	 */
 	for (i = 0; i < nr; i++)
-		err |= read_counter(t->load.counter[i].index,
-				    &page->counter[i].start);
+		err |= read_counter(s->load.counter[i].index,
+				    &page->counter[s->map[i]].start);
 	raw_write_seqcount_end(&t->seq);
 
 	if (unlikely(err)) {
@@ -196,45 +271,48 @@ static int start(struct perfctr_thread *t)
  */
 static int fold(struct perfctr_thread *t)
 {
+	const struct perfctr_setup *s = &t->setup;
 	struct perfctr_page *page = t->page;
-	const unsigned int nr = t->load.nr;
+	const unsigned int nr = s->load.nr;
 	u64 now[PERFCTR_MAX_COUNTERS];
 	unsigned int i;
-	u64 tsc, stolen;
 	int err = 0;
 
 	/* First, so that our own work is not counted for the thread. */
 	for (i = 0; i < nr; i++)
-		err |= read_counter(t->load.counter[i].index, &now[i]);
-	tsc = rdtsc();
+		err |= read_counter(s->load.counter[i].index, &now[i]);
 
 	/*
 	 * Only now, so that it covers all of the interval.  If somebody else
 	 * changed what the counters count, the values mean nothing.
 	 */
-	if (unlikely(err || (nr && !perfctr_vcpu_still_loaded()))) {
+	if (unlikely(err || !perfctr_vcpu_still_loaded())) {
 		fail(t, -EIO);
 		return -EIO;
 	}
 
 	raw_write_seqcount_begin(&t->seq);
 	for (i = 0; i < nr; i++) {
-		struct perfctr_page_counter *c = &page->counter[i];
+		struct perfctr_page_counter *c = &page->counter[s->map[i]];
 
 		c->sum += perfctr_delta(now[i], c->start, c->mask);
 		c->start = now[i];
 	}
-	if (tsc_on(t)) {
+	if (s->tsc) {
+		u64 stolen_now, tsc = perfctr_vcpu_tsc(&stolen_now);
+		u64 ticks = perfctr_ticks(tsc, page->tsc_start);
+		u64 stolen = perfctr_ticks_stolen(ticks, stolen_now, t->tsc_stolen);
+
 		/*
-		 * Apart from the sum: user mode, which adds the ticks since
-		 * @tsc_start, can't know what was stolen since then, and its
-		 * clock must not go back when we fold.
+		 * User mode has not seen the ticks that we take away: where
+		 * there are some, Xen's interrupt came before it could look.
 		 */
-		stolen = perfctr_vcpu_tsc_stolen();
-		page->tsc_stolen += stolen - t->tsc_stolen;
-		page->tsc_sum += tsc - page->tsc_start;
+		page->tsc_stolen += stolen;
+		page->tsc_sum += ticks - stolen;
 		page->tsc_start = tsc;
-		t->tsc_stolen = stolen;
+		t->tsc_stolen = stolen_now;
+		if (s->slots > 1)
+			perfctr_slots_account(t, ticks - stolen);
 	}
 	page->sequence++;
 	raw_write_seqcount_end(&t->seq);
@@ -244,8 +322,6 @@ static int fold(struct perfctr_thread *t)
 /* Fold, and leave the page so that the sums are the counts. */
 static int stop(struct perfctr_thread *t)
 {
-	struct perfctr_page *page = t->page;
-	unsigned int i;
 	int err;
 
 	err = fold(t);
@@ -254,9 +330,7 @@ static int stop(struct perfctr_thread *t)
 	perfctr_vcpu_set_running(NULL);
 
 	raw_write_seqcount_begin(&t->seq);
-	for (i = 0; i < t->load.nr; i++)
-		page->counter[i].index = -1;
-	page->tsc_running = 0;
+	page_stop(t);
 	raw_write_seqcount_end(&t->seq);
 	return 0;
 }
@@ -266,10 +340,22 @@ static bool is_running(const struct perfctr_thread *t)
 	return perfctr_vcpu_running() == t;
 }
 
-/* The timer's interrupt. */
+/* An interrupt.  @t is running. */
 void perfctr_thread_fold(struct perfctr_thread *t)
 {
-	fold(t);
+	if (fold(t) || t->setup.slots == 1 || !perfctr_slots_due(t))
+		return;
+	/* The next slot's turn. */
+	perfctr_vcpu_set_running(NULL);
+	start(t);
+}
+
+/* The timer of slots, which may come early.  @t is running. */
+void perfctr_thread_slice(struct perfctr_thread *t)
+{
+	perfctr_thread_fold(t);
+	if (is_running(t) && t->setup.slots > 1)
+		perfctr_vcpu_slice(rdtsc(), t->turn - t->used);
 }
 
 static struct perfctr_thread *from_notifier(struct preempt_notifier *notifier)
@@ -299,8 +385,8 @@ static void sched_out(struct preempt_notifier *notifier,
 	 * The vCPU's counters go on: the next thread that counts the same
 	 * finds them loaded.
 	 */
-	if (is_running(t))
-		stop(t);
+	if (is_running(t) && !fold(t))
+		perfctr_vcpu_set_running(NULL);
 }
 
 static struct preempt_ops preempt_ops = {
@@ -310,46 +396,165 @@ static struct preempt_ops preempt_ops = {
 
 /* ----- life --------------------------------------------------------------- */
 
-/* The calling thread's counters, or NULL.  Only the thread changes its list. */
-struct perfctr_thread *perfctr_thread_current(void)
+/*
+ * The counters of @task, or NULL.  Preemption is off, and @task is current or
+ * kept from running.
+ */
+struct perfctr_thread *perfctr_thread_of(const struct task_struct *task)
 {
 	struct preempt_notifier *notifier;
 
-	hlist_for_each_entry(notifier, &current->preempt_notifiers, link)
+	hlist_for_each_entry(notifier, &task->preempt_notifiers, link)
 		if (notifier->ops == &preempt_ops)
 			return from_notifier(notifier);
 	return NULL;
 }
 
-/* The set of counters that the calling thread does not have yet. */
-struct perfctr_thread *perfctr_thread_create(void)
+/* The calling thread's counters, with a reference, or NULL. */
+struct perfctr_thread *perfctr_thread_get_current(void)
 {
 	struct perfctr_thread *t;
 
-	if (perfctr_thread_current())
-		return ERR_PTR(-EEXIST);
-
-	t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
-	if (!t)
-		return ERR_PTR(-ENOMEM);
-	t->page = (struct perfctr_page *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!t->page) {
-		kfree(t);
-		return ERR_PTR(-ENOMEM);
-	}
-	t->page->version = PERFCTR_ABI_VERSION_DEV;
-	t->mm = current->mm;
-	kref_init(&t->ref);
-	seqcount_init(&t->seq);
-
-	/* The caller's handle keeps the module: this one can't fail. */
-	__module_get(THIS_MODULE);
-	live_get();
-	preempt_notifier_init(&t->notifier, &preempt_ops);
+	/* Else remote.c could end it before we have the reference. */
 	preempt_disable();
-	preempt_notifier_register(&t->notifier);
+	t = perfctr_thread_of(current);
+	if (t)
+		kref_get(&t->ref);
 	preempt_enable();
 	return t;
+}
+
+bool perfctr_thread_is_current(const struct perfctr_thread *t)
+{
+	bool is;
+
+	preempt_disable();
+	is = perfctr_thread_of(current) == t;
+	preempt_enable();
+	return is;
+}
+
+/* A set that is nobody's yet, with the caller's reference; or NULL. */
+struct perfctr_thread *perfctr_thread_alloc(gfp_t gfp)
+{
+	struct perfctr_thread *t;
+
+	t = kzalloc(sizeof(*t), gfp);
+	if (!t)
+		return NULL;
+	t->page = (struct perfctr_page *)get_zeroed_page(gfp);
+	if (!t->page) {
+		kfree(t);
+		return NULL;
+	}
+	t->page->version = PERFCTR_ABI_VERSION_DEV;
+	t->setup.slots = 1;
+	kref_init(&t->ref);
+	seqcount_init(&t->seq);
+	preempt_notifier_init(&t->notifier, &preempt_ops);
+	return t;
+}
+
+/*
+ * @t is @task's from here on, and @task has a reference.  Preemption is off,
+ * @task is current or kept from running, and somebody else, a handle or another
+ * set, keeps the module.
+ */
+int perfctr_thread_register(struct perfctr_thread *t, struct task_struct *task)
+{
+	if (perfctr_thread_of(task))
+		return -EEXIST;
+	__module_get(THIS_MODULE);
+	kref_get(&t->ref);
+	t->task = task;
+	t->mm = task->mm;
+	/* preempt_notifier_register() does this for current only. */
+	hlist_add_head(&t->notifier.link, &task->preempt_notifiers);
+	return 0;
+}
+
+/* The set that the calling thread does not have yet, with a reference. */
+struct perfctr_thread *perfctr_thread_create(void)
+{
+	struct perfctr_thread *t = perfctr_thread_alloc(GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!t)
+		return ERR_PTR(-ENOMEM);
+	t->founder = true;
+	perfctr_thread_live_get();
+	preempt_disable();
+	err = perfctr_thread_register(t, current);
+	preempt_enable();
+	if (err) {
+		perfctr_thread_live_put();
+		perfctr_thread_put(t);
+		return ERR_PTR(err);
+	}
+	return t;
+}
+
+/* The new thread gets what its parent has.  The parent is not charged for it. */
+static void inherit(struct perfctr_thread *parent, struct task_struct *child)
+{
+	struct perfctr_thread *t;
+	unsigned int i;
+
+	t = perfctr_thread_alloc(GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+	if (!t) {
+		perfctr_group_lost(parent);
+		return;
+	}
+	/*
+	 * The child has not run, and waking it up orders this; but it has a
+	 * number already, by which another thread may have attached to it.
+	 */
+	if (perfctr_thread_register(t, child)) {
+		perfctr_thread_put(t);
+		perfctr_group_lost(parent);
+		return;
+	}
+	t->setup = parent->setup;
+	t->setup.control.preserve = 0;
+	t->on_exec = parent->on_exec;
+	t->counting = parent->counting;
+	t->cloexec = parent->cloexec;
+	if (t->setup.slots > 1) {
+		perfctr_slots_load(&t->setup, 0);
+		perfctr_slots_reset(t);
+	}
+	t->page->nr = parent->page->nr;
+	t->page->status = PERFCTR_STATUS_RUNNING;
+	for (i = 0; i < PERFCTR_MAX_COUNTERS; i++) {
+		t->page->counter[i].index = -1;
+		t->page->counter[i].mask = parent->page->counter[i].mask;
+	}
+	/* The parent's own set keeps the notifiers on, and whole vCPUs away. */
+	set_in_force(t, true);
+	atomic_inc(&live);
+	perfctr_group_inherit(parent, t);
+	perfctr_thread_put(t);
+}
+
+void perfctr_thread_fork(struct perfctr_thread *parent,
+			 struct task_struct *child)
+{
+	unsigned long flags;
+	bool was_running;
+
+	/* Worker threads of the kernel execute no program. */
+	if (!(READ_ONCE(parent->setup.control.flags) & PERFCTR_CTL_INHERIT) ||
+	    child->flags & (PF_KTHREAD | PF_IO_WORKER))
+		return;
+
+	local_irq_save(flags);
+	was_running = is_running(parent) && !stop(parent);
+	/* Once more: an interrupt, or this stop, may have found an error. */
+	if (parent->setup.control.flags & PERFCTR_CTL_INHERIT)
+		inherit(parent, child);
+	if (was_running)
+		start(parent);
+	local_irq_restore(flags);
 }
 
 void perfctr_thread_get(struct perfctr_thread *t)
@@ -370,6 +575,7 @@ static void release(struct kref *ref)
 {
 	struct perfctr_thread *t = container_of(ref, struct perfctr_thread, ref);
 
+	perfctr_group_release(t);
 	/*
 	 * Nobody looks at it any more; but we may be in a tracepoint, with
 	 * preemption disabled, where a PREEMPT_RT kernel can't free.
@@ -383,24 +589,26 @@ void perfctr_thread_put(struct perfctr_thread *t)
 }
 
 /*
- * The thread, which is current, has no counters from here on; handles and
- * mappings keep the final counts.  @status and @error are added to the page's.
+ * The thread, which is current or kept from running, has no counters from here
+ * on; handles and mappings keep the final counts.  @status and @error are added
+ * to the page's.  -ENOENT: it had none already.
  */
-static void end(struct perfctr_thread *t, u32 status, int error)
+static int end(struct perfctr_thread *t, u32 status, int error)
 {
 	unsigned long flags;
-	unsigned int nr;
 
 	local_irq_save(flags);
+	if (t->ended) {
+		local_irq_restore(flags);
+		return -ENOENT;
+	}
 	if (is_running(t))
 		stop(t);
-	t->counting = false;
-	t->on_exec = false;
-	nr = t->load.nr;
+	set_in_force(t, false);
 
 	raw_write_seqcount_begin(&t->seq);
-	t->load.nr = 0;
-	memset(&t->control, 0, sizeof(t->control));
+	page_stop(t);
+	drop_control(t);
 	t->page->status = (t->page->status & ~PERFCTR_STATUS_RUNNING) | status;
 	if (error)
 		t->page->error = error;
@@ -408,23 +616,25 @@ static void end(struct perfctr_thread *t, u32 status, int error)
 	WRITE_ONCE(t->ended, true);
 	raw_write_seqcount_end(&t->seq);
 
+	perfctr_group_end(t);
 	/* Interrupts off for this, too: no switch looks at a list in change. */
 	preempt_notifier_unregister(&t->notifier);
 	local_irq_restore(flags);
 
-	in_force_change(nr, 0);
-	live_put();
+	perfctr_thread_live_put();
 	perfctr_thread_put(t);
 	/*
 	 * The code we return through stays: an ioctl has the file's reference,
 	 * a probe is waited for by perfctr_tracepoint_uninit().
 	 */
 	module_put(THIS_MODULE);
+	return 0;
 }
 
-void perfctr_thread_unlink(struct perfctr_thread *t)
+/* The caller has a reference. */
+int perfctr_thread_unlink(struct perfctr_thread *t)
 {
-	end(t, 0, 0);
+	return end(t, 0, 0);
 }
 
 void perfctr_thread_exit(struct perfctr_thread *t)
@@ -437,6 +647,7 @@ void perfctr_thread_exec(struct perfctr_thread *t, bool privileged)
 	unsigned long flags;
 
 	if (privileged) {
+		t->refused = true;
 		end(t, PERFCTR_STATUS_ERROR, -EPERM);
 		return;
 	}
@@ -449,25 +660,13 @@ void perfctr_thread_exec(struct perfctr_thread *t, bool privileged)
 		return;
 	local_irq_save(flags);
 	t->on_exec = false;
-	t->control.flags &= ~PERFCTR_CTL_START_ON_EXEC;
+	t->setup.control.flags &= ~PERFCTR_CTL_START_ON_EXEC;
 	t->counting = true;
 	start(t);
 	local_irq_restore(flags);
 }
 
 /* ----- what a program asks for -------------------------------------------- */
-
-static void to_xen(struct xen_perfctr_load *load,
-		   const struct perfctr_dev_control *control)
-{
-	unsigned int i;
-
-	load->nr = control->nr;
-	for (i = 0; i < control->nr; i++) {
-		load->counter[i].index = control->counter[i].index;
-		load->counter[i].evtsel = control->counter[i].evtsel;
-	}
-}
 
 static u64 counter_mask(u32 index)
 {
@@ -476,151 +675,268 @@ static u64 counter_mask(u32 index)
 				  perfctr_info.general_width);
 }
 
-/* The new control is loaded: put it in force, not counting yet. */
-static void install(struct perfctr_thread *t,
-		    const struct perfctr_dev_control *control,
-		    const struct xen_perfctr_load *load)
+/* Does the TSC's sum go on when @s takes the place of what is in force? */
+bool perfctr_thread_keeps_tsc(const struct perfctr_thread *t,
+			      const struct perfctr_setup *s)
 {
+	/* With turns it is what the counts are scaled by: goes with them. */
+	if (t->setup.slots > 1 || s->slots > 1)
+		return s->tsc && s->control.preserve;
+	return s->tsc && t->setup.tsc;
+}
+
+/* The new control is loaded: put it in force, not counting yet. */
+static void install(struct perfctr_thread *t, const struct perfctr_setup *new)
+{
+	const struct perfctr_dev_control *control = &new->control;
+	const bool any = control->nr || new->tsc;
+	const bool keeps_tsc = perfctr_thread_keeps_tsc(t, new);
 	struct perfctr_page *page = t->page;
-	const bool tsc_was_on = tsc_on(t);
 	unsigned int i;
 
 	raw_write_seqcount_begin(&t->seq);
-	t->load = *load;
-	t->control = *control;
-	t->cloexec = control->flags & PERFCTR_CTL_CLOEXEC;
-	t->on_exec = control->flags & PERFCTR_CTL_START_ON_EXEC;
-	t->counting = !t->on_exec && (control->nr || tsc_on(t));
-
-	page->nr = control->nr;
-	page->status = control->nr || tsc_on(t) ? PERFCTR_STATUS_RUNNING : 0;
-	page->error = 0;
-	page->tsc_running = 0;
-	/* The TSC's sum survives as long as the TSC stays on. */
-	if (!tsc_was_on || !tsc_on(t)) {
+	if (!keeps_tsc) {
 		page->tsc_sum = 0;
 		page->tsc_stolen = 0;
 	}
 	for (i = 0; i < PERFCTR_MAX_COUNTERS; i++) {
 		struct perfctr_page_counter *c = &page->counter[i];
+		bool keep = control->preserve & BIT_ULL(i);
 
 		c->index = -1;
 		c->start = 0;
 		c->mask = i < control->nr ?
 			counter_mask(control->counter[i].index) : 0;
-		if (!(control->preserve & BIT_ULL(i)))
+		if (!keep) {
 			c->sum = 0;
+			t->loaded[i] = 0;
+		} else if (t->setup.slots == 1) {
+			t->loaded[i] = page->tsc_sum;
+		}
 	}
+	t->setup = *new;
+	t->cloexec = control->flags & PERFCTR_CTL_CLOEXEC;
+	t->on_exec = control->flags & PERFCTR_CTL_START_ON_EXEC;
+	t->counting = !t->on_exec && any;
+	if (new->slots > 1)
+		perfctr_slots_reset(t);
+
+	page->nr = control->nr;
+	page->status = any ? PERFCTR_STATUS_RUNNING : 0;
+	page->error = 0;
+	page->tsc_running = 0;
+	page->all_running = 0;
+	t->shown = false;
 	page->sequence++;
 	raw_write_seqcount_end(&t->seq);
+
+	set_in_force(t, any);
 }
 
 #define CTL_FLAGS (PERFCTR_CTL_TSC_ON | PERFCTR_CTL_CLOEXEC | \
-		   PERFCTR_CTL_START_ON_EXEC)
+		   PERFCTR_CTL_START_ON_EXEC | PERFCTR_CTL_INHERIT | \
+		   PERFCTR_CTL_RECORDS)
 
 static int check(const struct perfctr_dev_control *control)
 {
 	const u32 both = PERFCTR_CTL_CLOEXEC | PERFCTR_CTL_START_ON_EXEC;
+	int err;
 
-	if (control->flags & ~CTL_FLAGS || (control->flags & both) == both)
+	if (control->flags & ~CTL_FLAGS || (control->flags & both) == both ||
+	    control->reserved)
+		return -EINVAL;
+	if (control->flags & PERFCTR_CTL_RECORDS &&
+	    !(control->flags & PERFCTR_CTL_INHERIT))
 		return -EINVAL;
 	if (control->nr > PERFCTR_MAX_COUNTERS ||
 	    control->preserve & ~(BIT_ULL(control->nr) - 1))
 		return -EINVAL;
-	return perfctr_xen_check(control);
+	err = perfctr_xen_check(control);
+	if (err)
+		return err;
+	err = perfctr_slots_check(control);
+	if (err)
+		return err;
+	/* Inheriting takes memory where a PREEMPT_RT kernel has none. */
+	if (control->flags & PERFCTR_CTL_INHERIT && IS_ENABLED(CONFIG_PREEMPT_RT))
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+/* Checks, and takes all the memory that putting it in force will need. */
+struct perfctr_change *
+perfctr_change_prepare(struct perfctr_thread *t,
+		       const struct perfctr_dev_control *control)
+{
+	struct perfctr_change *c;
+	int err;
+
+	err = check(control);
+	if (err)
+		return ERR_PTR(err);
+	c = kzalloc(sizeof(*c), GFP_KERNEL);
+	if (!c)
+		return ERR_PTR(-ENOMEM);
+	c->setup.control = *control;
+	perfctr_slots_setup(&c->setup);
+	err = perfctr_group_prepare(t, c);
+	if (err) {
+		perfctr_change_free(c);
+		return ERR_PTR(err);
+	}
+	return c;
+}
+
+void perfctr_change_free(struct perfctr_change *c)
+{
+	perfctr_group_free_unused(c);
+	kfree(c);
+}
+
+/* Each slot once, the first one last: Xen says now what it does not allow. */
+static int try_load(struct perfctr_setup *s)
+{
+	unsigned int slot = s->slots;
+	int err;
+
+	while (slot-- > 1) {
+		perfctr_slots_load(s, slot);
+		err = perfctr_vcpu_load(&s->load);
+		if (err)
+			return err;
+	}
+	if (s->slots > 1)
+		perfctr_slots_load(s, 0);
+	return perfctr_vcpu_load(&s->load);
+}
+
+/*
+ * Put @c in force, or leave all as it was.  Interrupts are off.  @here: @t is
+ * the calling thread's, or this whole vCPU's, and starts at once.  Else its
+ * thread is kept from running, as all that counts, and it starts when its
+ * thread is switched in; that its control is loaded here first tells what Xen
+ * thinks of it.
+ */
+int perfctr_thread_change(struct perfctr_thread *t, struct perfctr_change *c,
+			  bool here)
+{
+	const struct perfctr_dev_control *control = &c->setup.control;
+	const bool any = control->nr || c->setup.tsc;
+	bool was_in_force, was_running;
+	int err;
+
+	if (t->ended)
+		return -ENOENT;
+	was_in_force = t->in_force;
+	if (any && !set_in_force(t, true))
+		return -EBUSY;
+	was_running = is_running(t);
+	if (was_running)
+		was_running = !stop(t);
+	err = perfctr_group_may_change(t, c);
+	/* A sum that lacks something must not go on as if it did not. */
+	if (!err && control->preserve && t->page->status & PERFCTR_STATUS_ERROR)
+		err = t->page->error;
+	if (!err && any)
+		err = try_load(&c->setup);
+	if (err) {
+		if (was_running)
+			start(t);
+		set_in_force(t, was_in_force);
+		return err;
+	}
+	perfctr_group_change(t, c);
+	install(t, &c->setup);
+	return t->counting && here ? start(t) : 0;
 }
 
 /* @t is the calling thread's. */
 int perfctr_thread_control(struct perfctr_thread *t,
 			   const struct perfctr_dev_control *control)
 {
-	struct xen_perfctr_load *load;
-	unsigned int nr_old;
+	struct perfctr_change *c;
 	unsigned long flags;
-	bool was_running;
 	int err;
 
-	err = check(control);
-	if (err)
-		return err;
-	load = kzalloc(sizeof(*load), GFP_KERNEL);
-	if (!load)
-		return -ENOMEM;
-	to_xen(load, control);
-
+	c = perfctr_change_prepare(t, control);
+	if (IS_ERR(c))
+		return PTR_ERR(c);
 	local_irq_save(flags);
-	was_running = is_running(t);
-	if (was_running)
-		was_running = !stop(t);
-	/* A sum that lacks something must not go on as if it did not. */
-	if (control->preserve && t->page->status & PERFCTR_STATUS_ERROR)
-		err = t->page->error;
-	else if (load->nr)
-		err = perfctr_vcpu_load(load);
-	if (err) {
-		/* Xen has left the old control in force; so do we. */
-		if (was_running)
-			start(t);
-		goto out;
-	}
-	nr_old = t->load.nr;
-	install(t, control, load);
-	in_force_change(nr_old, load->nr);
-	if (t->counting)
-		err = start(t);
-out:
+	err = perfctr_thread_change(t, c, true);
 	local_irq_restore(flags);
-	kfree(load);
+	perfctr_change_free(c);
 	return err;
 }
 
-/* @t is the calling thread's. */
-void perfctr_thread_stop(struct perfctr_thread *t)
+/*
+ * @t is the calling thread's, or of one that is kept from running, or of this
+ * whole vCPU.
+ */
+int perfctr_thread_stop(struct perfctr_thread *t)
 {
 	unsigned long flags;
-	unsigned int nr;
 
 	local_irq_save(flags);
+	if (t->ended) {
+		local_irq_restore(flags);
+		return -ENOENT;
+	}
 	if (is_running(t))
 		stop(t);
-	t->counting = false;
-	t->on_exec = false;
-	nr = t->load.nr;
+	set_in_force(t, false);
 
 	raw_write_seqcount_begin(&t->seq);
-	t->load.nr = 0;
-	memset(&t->control, 0, sizeof(t->control));
+	page_stop(t);
+	drop_control(t);
 	t->page->status &= ~PERFCTR_STATUS_RUNNING;
 	t->page->sequence++;
 	raw_write_seqcount_end(&t->seq);
 	local_irq_restore(flags);
-
-	in_force_change(nr, 0);
+	return 0;
 }
 
-void perfctr_thread_read(struct perfctr_thread *t,
+/* This vCPU goes away: what @t counted on it is exact, and all.  IRQs off. */
+void perfctr_thread_vcpu_gone(struct perfctr_thread *t)
+{
+	if (is_running(t) && !stop(t))
+		fail(t, -ENXIO);
+}
+
+/* As of its last fold. */
+void perfctr_thread_sums(const struct perfctr_thread *t,
 			 struct perfctr_dev_sums *sums)
 {
 	const struct perfctr_page *page = t->page;
-	unsigned long flags;
 	unsigned int i, seq;
-
-	/* For itself: up to now.  What runs here is the caller's. */
-	local_irq_save(flags);
-	if (is_running(t))
-		fold(t);
-	local_irq_restore(flags);
 
 	do {
 		memset(sums, 0, sizeof(*sums));
 		seq = read_seqcount_begin(&t->seq);
 		sums->tsc = page->tsc_sum;
+		sums->stolen = page->tsc_stolen;
 		sums->nr = page->nr;
 		sums->status = page->status;
 		sums->error = page->error;
-		for (i = 0; i < PERFCTR_MAX_COUNTERS; i++)
+		for (i = 0; i < sums->nr; i++) {
 			sums->pmc[i] = page->counter[i].sum;
+			sums->loaded[i] = t->setup.slots > 1 ?
+				t->loaded[i] : page->tsc_sum;
+		}
 	} while (read_seqcount_retry(&t->seq, seq));
+}
+
+void perfctr_thread_read(struct perfctr_thread *t,
+			 struct perfctr_dev_sums *sums)
+{
+	unsigned long flags;
+
+	/* For itself: up to now.  What runs here is the caller's. */
+	local_irq_save(flags);
+	if (is_running(t))
+		perfctr_thread_fold(t);
+	local_irq_restore(flags);
+
+	perfctr_thread_sums(t, sums);
 }
 
 void perfctr_thread_get_control(struct perfctr_thread *t,
@@ -630,7 +946,7 @@ void perfctr_thread_get_control(struct perfctr_thread *t,
 
 	do {
 		seq = read_seqcount_begin(&t->seq);
-		*control = t->control;
+		*control = t->setup.control;
 	} while (read_seqcount_retry(&t->seq, seq));
 }
 

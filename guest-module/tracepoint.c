@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Exec and exit of threads, seen through the scheduler's tracepoints.
+ * Fork, exec and exit of threads, seen through the scheduler's tracepoints.
  *
  * A stock kernel does not export them by name, so they are looked up.  The
- * probes are in place as long as the module is: an exec or exit of a thread
+ * probes are in place as long as the module is: a fork, exec or exit of a thread
  * without counters costs one look at a list head.  No probe sits on a path
  * that switches threads.
  *
- * Probes run in the context of the thread that execs or exits, with
+ * Probes run in the context of the thread that forks, execs or exits, with
  * preemption disabled: they must not sleep.
  */
 #include <linux/binfmts.h>
@@ -17,13 +17,26 @@
 #include "perfctr.h"
 
 /*
+ * The child is complete and can't fail any more, but has not been woken up:
+ * nothing it executes comes before this.
+ */
+static void probe_fork(void *data, struct task_struct *parent,
+		       struct task_struct *child)
+{
+	struct perfctr_thread *t = perfctr_thread_of(current);
+
+	if (t)
+		perfctr_thread_fork(t, child);
+}
+
+/*
  * The new program is installed, credentials and address space included, and
  * has executed nothing: what happens from here on is its own.
  */
 static void probe_exec(void *data, struct task_struct *p, pid_t old_pid,
 		       struct linux_binprm *bprm)
 {
-	struct perfctr_thread *t = perfctr_thread_current();
+	struct perfctr_thread *t = perfctr_thread_of(current);
 
 	/*
 	 * A program that got more rights than its caller, or that its caller
@@ -41,7 +54,7 @@ static void probe_exec(void *data, struct task_struct *p, pid_t old_pid,
  */
 static void probe_exit(void *data, struct task_struct *p)
 {
-	struct perfctr_thread *t = perfctr_thread_current();
+	struct perfctr_thread *t = perfctr_thread_of(current);
 
 	if (t)
 		perfctr_thread_exit(t);
@@ -53,6 +66,7 @@ static struct {
 	struct tracepoint *tp;
 	bool registered;
 } probes[] = {
+	{ "sched_process_fork", probe_fork },
 	{ "sched_process_exec", probe_exec },
 	{ "sched_process_exit", probe_exit },
 };

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One vCPU: which control it has loaded, whose thread counts on it, the timer
- * that folds counters before they wrap, and its page shared with Xen.
+ * One vCPU: which control it has loaded, whose thread counts on it, the timers
+ * that fold counters before they wrap and end a slot's turn, the interrupt that
+ * comes with stolen time, and its page shared with Xen.
  *
  * Everything here belongs to one CPU and is touched only on that CPU with
- * interrupts off: by a switch, by a thread's own ioctl, by the timer and by
- * the IPI of perfctr_vcpu_stop_idle().  That is the only lock.
+ * interrupts off: by a switch, by a thread's own ioctl, by the interrupts and
+ * by IPIs.  That is the only lock.
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/gfp.h>
 #include <linux/hrtimer.h>
+#include <linux/interrupt.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/module.h>
@@ -19,8 +21,11 @@
 #include <linux/string.h>
 #include <linux/topology.h>
 
+#include <asm/msr.h>
+#include <asm/tsc.h>
 #include <asm/xen/page.h>
 
+#include <xen/events.h>
 #include <xen/xen-ops.h>
 
 #include "compat.h"
@@ -29,19 +34,29 @@
 /**
  * struct perfctr_vcpu - what we know of one vCPU
  * @page: Xen writes here; NULL: not registered
- * @running: the thread that is current and counts
+ * @running: the thread that is current and counts; others may look which one
  * @generation: @page->generation after we loaded @loaded
- * @loaded: the control in Xen; nr 0: none
+ * @is_loaded: @loaded is the control in Xen
+ * @loaded: valid with @is_loaded
  * @timer: folds
  * @timer_armed: it will come
+ * @slice_armed: @slice_timer will come
+ * @slice_timer: ends a slot's turn
+ * @slice_deadline: when, in ticks
+ * @irq: of VIRQ_PERFCTR; negative: none
  */
 struct perfctr_vcpu {
 	struct xen_perfctr_page *page;
 	struct perfctr_thread *running;
 	u64 generation;
+	bool is_loaded;
+	bool timer_armed;
+	bool slice_armed;
 	struct xen_perfctr_load loaded;
 	struct hrtimer timer;
-	bool timer_armed;
+	struct hrtimer slice_timer;
+	u64 slice_deadline;
+	int irq;
 };
 
 static DEFINE_PER_CPU(struct perfctr_vcpu, perfctr_vcpus);
@@ -59,12 +74,27 @@ static size_t load_size(const struct xen_perfctr_load *load)
 	return offsetof(struct xen_perfctr_load, counter[load->nr]);
 }
 
+/* As memcmp(), which is a call and a loop of more instructions, at each switch. */
+static bool same_load(const struct xen_perfctr_load *a,
+		      const struct xen_perfctr_load *b)
+{
+	const struct xen_perfctr_counter *x = a->counter, *y = b->counter, *end;
+	u64 diff = 0;
+
+	if (a->nr != b->nr || a->flags != b->flags)
+		return false;
+	for (end = x + a->nr; x < end; x++, y++)
+		diff |= (x->index ^ y->index) | (x->flags ^ y->flags) |
+			(x->evtsel ^ y->evtsel) | (x->period ^ y->period);
+	return !diff;
+}
+
 /*
  * Make @load what this vCPU counts: with one hypercall, or none if that is
  * what it counts already.
  *
- * Controls are compared whole (events, counters, their order and modes), never
- * by an id.  The generation tells that nobody but us changed the control since.
+ * Controls are compared whole (events, counters, their order and modes, flags),
+ * never by an id.  The generation tells that nobody but us changed the control since.
  */
 int perfctr_vcpu_load(const struct xen_perfctr_load *load)
 {
@@ -73,8 +103,8 @@ int perfctr_vcpu_load(const struct xen_perfctr_load *load)
 
 	if (unlikely(!v->page))
 		return -ENODEV;
-	if (v->loaded.nr == load->nr && perfctr_vcpu_still_loaded() &&
-	    !memcmp(&v->loaded, load, load_size(load)))
+	if (v->is_loaded && perfctr_vcpu_still_loaded() &&
+	    same_load(&v->loaded, load))
 		return 0;
 
 	err = perfctr_xen_op(XENPERFCTR_OP_load, load);
@@ -82,6 +112,7 @@ int perfctr_vcpu_load(const struct xen_perfctr_load *load)
 	if (unlikely(err))
 		return err == -ENOENT ? -ENODEV : err;
 	memcpy(&v->loaded, load, load_size(load));
+	v->is_loaded = true;
 	v->generation = READ_ONCE(v->page->generation);
 	return 0;
 }
@@ -89,7 +120,7 @@ int perfctr_vcpu_load(const struct xen_perfctr_load *load)
 /* What is loaded is not what we think: the next load asks Xen. */
 void perfctr_vcpu_forget(void)
 {
-	this_cpu_write(perfctr_vcpus.loaded.nr, 0);
+	this_cpu_write(perfctr_vcpus.is_loaded, false);
 }
 
 /*
@@ -104,11 +135,25 @@ bool perfctr_vcpu_still_loaded(void)
 	return likely(v->page) && READ_ONCE(v->page->generation) == v->generation;
 }
 
-u64 perfctr_vcpu_tsc_stolen(void)
+/*
+ * The TSC, and what Xen has stolen of it up to then.  A vCPU that was kept from
+ * running between the two would have ticks stolen that are not in its TSC.
+ */
+u64 perfctr_vcpu_tsc(u64 *stolen)
 {
-	struct perfctr_vcpu *v = this_cpu_ptr(&perfctr_vcpus);
+	const struct xen_perfctr_page *page = this_cpu_read(perfctr_vcpus.page);
+	u64 tsc;
 
-	return likely(v->page) ? READ_ONCE(v->page->tsc_stolen) : 0;
+	if (unlikely(!page)) {
+		*stolen = 0;
+		return rdtsc();
+	}
+	do {
+		*stolen = READ_ONCE(page->tsc_stolen);
+		tsc = rdtsc();
+		barrier();
+	} while (unlikely(READ_ONCE(page->tsc_stolen) != *stolen));
+	return tsc;
 }
 
 struct perfctr_thread *perfctr_vcpu_running(void)
@@ -130,7 +175,8 @@ void perfctr_vcpu_set_running(struct perfctr_thread *t)
 {
 	struct perfctr_vcpu *v = this_cpu_ptr(&perfctr_vcpus);
 
-	v->running = t;
+	/* Others only compare it, and what it points to outlives an RCU reader. */
+	WRITE_ONCE(v->running, t);
 	/* Not where we are not registered: nothing would cancel it there. */
 	if (t && v->page && !v->timer_armed) {
 		v->timer_armed = true;
@@ -149,6 +195,88 @@ static enum hrtimer_restart fold_timer(struct hrtimer *timer)
 	perfctr_thread_fold(v->running);
 	hrtimer_forward_now(timer, fold_period);
 	return HRTIMER_RESTART;
+}
+
+/*
+ * A slot's turn ends in @ticks, if the thread that has just started goes on.
+ * The timer stays when it does not: it costs less than to cancel it at each
+ * switch, and one that finds a thread with some of its turn left comes again.
+ */
+void perfctr_vcpu_slice(u64 now, u64 ticks)
+{
+	struct perfctr_vcpu *v = this_cpu_ptr(&perfctr_vcpus);
+	u64 ns;
+
+	if (v->slice_armed && (s64)(v->slice_deadline - now) > 0 &&
+	    v->slice_deadline - now <= ticks)
+		return;
+	if (unlikely(!v->page))
+		return;
+	v->slice_armed = true;
+	v->slice_deadline = now + ticks;
+	/* A little late rather than too early, and once more for nothing. */
+	ns = mul_u64_u32_div(ticks, USEC_PER_SEC, tsc_khz) + NSEC_PER_USEC;
+	hrtimer_start(&v->slice_timer, ns_to_ktime(ns), HRTIMER_MODE_REL_PINNED_HARD);
+}
+
+static enum hrtimer_restart slice_timer(struct hrtimer *timer)
+{
+	struct perfctr_vcpu *v = container_of(timer, struct perfctr_vcpu, slice_timer);
+
+	v->slice_armed = false;
+	/* Goes on to the next slot, or not; asks for the timer if it needs it. */
+	if (v->running)
+		perfctr_thread_slice(v->running);
+	return HRTIMER_NORESTART;
+}
+
+/*
+ * VIRQ_PERFCTR: this vCPU was kept from running.  The thread's TSC has to say
+ * so before user mode can look at it.
+ */
+static irqreturn_t stolen_interrupt(int irq, void *unused)
+{
+	struct perfctr_thread *t = perfctr_vcpu_running();
+
+	if (t)
+		perfctr_thread_fold(t);
+	return IRQ_HANDLED;
+}
+
+struct fold_target {
+	const struct perfctr_thread *t;
+	const struct perfctr_group *g;
+};
+
+static bool is_target(const struct perfctr_thread *t,
+		      const struct fold_target *target)
+{
+	/* A pointer to compare. */
+	return t && (t == target->t ||
+		     (target->g && rcu_access_pointer(t->group) == target->g));
+}
+
+/* Preemption is off: what @running points to is not freed yet. */
+static bool runs_target(int cpu, void *target)
+{
+	return is_target(READ_ONCE(per_cpu(perfctr_vcpus, cpu).running), target);
+}
+
+static void fold_target(void *target)
+{
+	struct perfctr_thread *t = perfctr_vcpu_running();
+
+	if (is_target(t, target))
+		perfctr_thread_fold(t);
+}
+
+/* A thread that starts on a CPU which was passed over was folded before. */
+void perfctr_vcpu_fold_running(const struct perfctr_thread *t,
+			       const struct perfctr_group *g)
+{
+	struct fold_target target = { .t = t, .g = g };
+
+	on_each_cpu_cond(runs_target, fold_target, &target, true);
 }
 
 /*
@@ -179,9 +307,9 @@ static void stop_idle(void *unused)
 	struct perfctr_vcpu *v = this_cpu_ptr(&perfctr_vcpus);
 	int err;
 
-	if (!v->page || v->running || !v->loaded.nr)
+	if (!v->page || v->running || !v->is_loaded)
 		return;
-	v->loaded.nr = 0;
+	v->is_loaded = false;
 	err = perfctr_xen_op(XENPERFCTR_OP_stop, NULL);
 	if (err)
 		pr_warn_ratelimited("perfctr: CPU %u: can't stop counters (error %d)\n",
@@ -210,16 +338,42 @@ static int register_vcpu(unsigned int cpu, struct xen_perfctr_page *page)
 	return err ?: perfctr_xen_op(XENPERFCTR_OP_register_vcpu, &reg);
 }
 
+/* False: the page can be freed. */
+static bool unregister_vcpu(unsigned int cpu)
+{
+	struct xen_perfctr_register reg = { .vcpu_id = xen_vcpu_nr(cpu) };
+	int err;
+
+	err = perfctr_xen_op(XENPERFCTR_OP_unregister_vcpu, &reg);
+	/* ENOENT: somebody did it for us. */
+	if (!err || err == -ENOENT)
+		return false;
+	/* Xen may still write to it: a page lost, not memory corrupted. */
+	pr_err("perfctr: CPU %u: Xen keeps its page (error %d); not freed\n",
+	       cpu, err);
+	return true;
+}
+
 /* Runs on @cpu, in its hotplug thread, before user threads can run there. */
 static int vcpu_online(unsigned int cpu)
 {
 	struct perfctr_vcpu *v = per_cpu_ptr(&perfctr_vcpus, cpu);
 	struct xen_perfctr_page *xen_page;
 	struct page *page;
-	int err;
+	int err, irq = -1;
 
 	page = alloc_pages_node(cpu_to_node(cpu), GFP_KERNEL | __GFP_ZERO, 0);
 	err = page ? register_vcpu(cpu, page_address(page)) : -ENOMEM;
+	if (!err) {
+		irq = bind_virq_to_irqhandler(VIRQ_PERFCTR, cpu, stolen_interrupt,
+					      IRQF_PERCPU | IRQF_NOBALANCING,
+					      "perfctr", NULL);
+		if (irq < 0) {
+			err = irq;
+			if (unregister_vcpu(cpu))
+				page = NULL;
+		}
+	}
 	if (err) {
 		if (page)
 			__free_page(page);
@@ -233,9 +387,10 @@ static int vcpu_online(unsigned int cpu)
 	xen_page = page_address(page);
 
 	local_irq_disable();
-	v->loaded.nr = 0;
+	v->is_loaded = false;
 	v->generation = READ_ONCE(xen_page->generation);
 	v->page = xen_page;
+	v->irq = irq;
 	local_irq_enable();
 	return 0;
 }
@@ -244,32 +399,27 @@ static int vcpu_online(unsigned int cpu)
 static int vcpu_offline(unsigned int cpu)
 {
 	struct perfctr_vcpu *v = per_cpu_ptr(&perfctr_vcpus, cpu);
-	struct xen_perfctr_register reg = { .vcpu_id = xen_vcpu_nr(cpu) };
 	struct xen_perfctr_page *xen_page;
-	int err;
 
 	local_irq_disable();
+	perfctr_cpu_offline();
 	xen_page = v->page;
 	v->page = NULL;
 	WARN_ON_ONCE(v->running);	/* current is the hotplug thread */
-	v->loaded.nr = 0;
+	v->is_loaded = false;
 	local_irq_enable();
 
-	/* Else it would move to another CPU, and fold there. */
+	/* Else they would move to another CPU, and fold there. */
 	hrtimer_cancel(&v->timer);
 	v->timer_armed = false;
+	hrtimer_cancel(&v->slice_timer);
+	v->slice_armed = false;
 
 	if (!xen_page)
 		return 0;
-	err = perfctr_xen_op(XENPERFCTR_OP_unregister_vcpu, &reg);
-	/* ENOENT: somebody did it for us. */
-	if (err && err != -ENOENT) {
-		/* Xen may still write to it: a page lost, not memory corrupted. */
-		pr_err("perfctr: CPU %u: Xen keeps its page (error %d); not freed\n",
-		       cpu, err);
-		return 0;
-	}
-	free_page((unsigned long)xen_page);
+	unbind_from_irqhandler(v->irq, NULL);
+	if (!unregister_vcpu(cpu))
+		free_page((unsigned long)xen_page);
 	return 0;
 }
 
@@ -285,6 +435,8 @@ int __init perfctr_vcpu_init(void)
 		struct perfctr_vcpu *v = per_cpu_ptr(&perfctr_vcpus, cpu);
 
 		compat_hrtimer_setup(&v->timer, fold_timer, CLOCK_MONOTONIC,
+				     HRTIMER_MODE_REL_PINNED_HARD);
+		compat_hrtimer_setup(&v->slice_timer, slice_timer, CLOCK_MONOTONIC,
 				     HRTIMER_MODE_REL_PINNED_HARD);
 	}
 

@@ -26,6 +26,7 @@ static_assert(PERFCTR_VENDOR_AMD == XENPERFCTR_VENDOR_AMD);
 static_assert(PERFCTR_FEAT_GLOBAL_CTRL == XENPERFCTR_FEAT_GLOBAL_CTRL);
 static_assert(PERFCTR_FEAT_SPLIT == XENPERFCTR_FEAT_SPLIT);
 static_assert(PERFCTR_FEAT_SAMPLING == XENPERFCTR_FEAT_SAMPLING);
+static_assert(PERFCTR_FEAT_HOST == XENPERFCTR_FEAT_HOST);
 
 /* Written once, before there is a device. */
 struct perfctr_dev_info perfctr_info __ro_after_init;
@@ -80,18 +81,23 @@ int perfctr_xen_check(const struct perfctr_dev_control *control)
 {
 	const struct perfctr_dev_info *info = &perfctr_info;
 	const u64 usr = XENPERFCTR_EVTSEL_USR, os = XENPERFCTR_EVTSEL_OS;
+	const u32 flags = PERFCTR_COUNTER_HOST |
+		PERFCTR_COUNTER_SLOT(PERFCTR_MAX_SLOTS - 1);
 	unsigned int i, j;
 
 	if (control->nr > PERFCTR_MAX_COUNTERS)
 		return -EINVAL;
 	for (i = 0; i < control->nr; i++) {
 		const struct perfctr_dev_counter *c = &control->counter[i];
-		u64 allowed = info->evtsel_mask;
+		u64 allowed = info->evtsel_mask, modes = c->evtsel & (usr | os);
 
-		if (!counter_exists(c->index, info) || c->flags)
+		if (!counter_exists(c->index, info) || c->flags & ~flags)
 			return -EINVAL;
+		/* Once in each slot of time. */
 		for (j = 0; j < i; j++)
-			if (control->counter[j].index == c->index)
+			if (control->counter[j].index == c->index &&
+			    !((control->counter[j].flags ^ c->flags) &
+			      ~PERFCTR_COUNTER_HOST))
 				return -EINVAL;
 		if (c->index >= PERFCTR_INDEX_FIXED)
 			allowed = usr | os;
@@ -99,8 +105,11 @@ int perfctr_xen_check(const struct perfctr_dev_control *control)
 			return -EINVAL;
 		if (c->ireset)
 			return -EOPNOTSUPP;
-		if (!(info->features & PERFCTR_FEAT_SPLIT) &&
-		    (c->evtsel & (usr | os)) == os)
+		if (!(info->features & PERFCTR_FEAT_SPLIT) && modes == os)
+			return -EOPNOTSUPP;
+		if (c->flags & PERFCTR_COUNTER_HOST &&
+		    (!(info->features & PERFCTR_FEAT_HOST) ||
+		     modes == usr || modes == os))
 			return -EOPNOTSUPP;
 	}
 	return 0;

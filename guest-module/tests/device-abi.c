@@ -330,7 +330,7 @@ static void test_control_errors(int fd)
 	fails(control(fd, &c), EINVAL, "CONTROL: too many");
 	c = two(); c.nr = ~0u;
 	fails(control(fd, &c), EINVAL, "CONTROL: 2^32 - 1 counters");
-	c = two(); c.flags |= 1u << 3;
+	c = two(); c.flags |= 1u << 5;
 	fails(control(fd, &c), EINVAL, "CONTROL: a flag that does not exist");
 	c = two(); c.flags |= PERFCTR_CTL_CLOEXEC | PERFCTR_CTL_START_ON_EXEC;
 	fails(control(fd, &c), EINVAL, "CONTROL: flags that exclude each other");
@@ -346,7 +346,7 @@ static void test_control_errors(int fd)
 	fails(control(fd, &c), EINVAL, "CONTROL: no such fixed counter");
 	c = two(); c.counter[1].index = ~0u;
 	fails(control(fd, &c), EINVAL, "CONTROL: counter -1");
-	c = two(); c.counter[1].flags = 1;
+	c = two(); c.counter[1].flags = 2;
 	fails(control(fd, &c), EINVAL, "CONTROL: a counter's flag");
 	c = two(); c.counter[1].evtsel |= ENABLE;
 	fails(control(fd, &c), EINVAL, "CONTROL: the enable bit");
@@ -956,6 +956,619 @@ static void test_rdpmc_off(void)
 	ok(faults == 2, "when nobody counts any more, RDPMC faults");
 }
 
+/* ---- groups --------------------------------------------------------------- */
+
+/* User mode alone where that can be told: then the counts are the program's. */
+static struct perfctr_dev_control group_control(uint32_t flags)
+{
+	struct perfctr_dev_control c = two();
+	const uint64_t modes = info.features & PERFCTR_FEAT_SPLIT ? USR : USR | OS;
+
+	c.flags |= PERFCTR_CTL_INHERIT | flags;
+	c.counter[0].evtsel = ev_insn | modes;
+	c.counter[1].evtsel = ev_branch | modes;
+	return c;
+}
+
+static struct perfctr_dev_group group(int fd)
+{
+	struct perfctr_dev_group g;
+
+	memset(&g, 0xff, sizeof(g));
+	if (ioctl(fd, PERFCTR_IOC_READ_GROUP, &g))
+		g.sums.status = ~0u;
+	return g;
+}
+
+static void print_group(const struct perfctr_dev_group *g)
+{
+	printf("# %llu instructions, status %u, error %d; %u live, %u ended, %u errors, ",
+	       g->sums.pmc[0], g->sums.status, g->sums.error, g->live, g->ended, g->errors);
+	printf("%u refused, %u lost, %u records lost\n", g->refused, g->lost, g->records_lost);
+}
+
+/* Nothing went wrong, and @live and @ended are the members. */
+static bool group_is(const struct perfctr_dev_group *g, unsigned int live, unsigned int ended)
+{
+	bool good = g->live == live && g->ended == ended && !g->errors && !g->refused &&
+		!g->lost && !g->records_lost && !g->sums.error &&
+		!(g->sums.status & PERFCTR_STATUS_ERROR) && g->sums.nr == 2;
+
+	if (!good)
+		print_group(g);
+	return good;
+}
+
+static void test_group_errors(int fd)
+{
+	struct perfctr_dev_record r = {};
+	struct perfctr_dev_control c;
+	struct perfctr_dev_group g;
+	struct perfctr_dev_sums s;
+	int fd2 = dev();
+
+	fails(ioctl(fd2, PERFCTR_IOC_READ_GROUP, &g), ENOENT, "not bound: READ_GROUP");
+	fails(ioctl(fd2, PERFCTR_IOC_NEXT_RECORD, &r), ENOENT, "not bound: NEXT_RECORD");
+	close(fd2);
+	c = two(); c.flags |= PERFCTR_CTL_RECORDS;
+	fails(control(fd, &c), EINVAL, "CONTROL: RECORDS without INHERIT");
+	c = two(); c.reserved = 1;
+	fails(control(fd, &c), EINVAL, "CONTROL: a reserved field");
+	c = two();
+	control(fd, &c);
+	g = group(fd);
+	s = sums(fd);
+	ok(group_is(&g, 1, 0) && g.sums.pmc[0] && g.sums.pmc[0] < s.pmc[0] &&
+	   g.sums.status == PERFCTR_STATUS_RUNNING, "READ_GROUP without INHERIT is the set itself");
+	fails(ioctl(fd, PERFCTR_IOC_NEXT_RECORD, &r), EINVAL, "NEXT_RECORD without RECORDS");
+	fails(ioctl(fd, PERFCTR_IOC_READ_GROUP, NULL), EFAULT, "READ_GROUP: bad pointer");
+	fails(ioctl(fd, PERFCTR_IOC_NEXT_RECORD, NULL), EFAULT, "NEXT_RECORD: bad pointer");
+}
+
+/* Three levels: 4 * 4 * 4 leaves, each level works. */
+static int tree(int level)
+{
+	int i, status, bad = 0;
+	pid_t pid[4];
+
+	spin(10000);
+	if (level == 3)
+		return 0;
+	for (i = 0; i < 4; i++) {
+		pid[i] = fork();
+		if (!pid[i])
+			_exit(tree(level + 1));
+	}
+	for (i = 0; i < 4; i++)
+		bad += waitpid(pid[i], &status, 0) != pid[i] || status;
+	return bad;
+}
+
+static void *group_thread(void *arg)
+{
+	spin(100000);
+	if (arg)
+		sched_yield();
+	return NULL;
+}
+
+static int group_founder(int fd)
+{
+	struct perfctr_dev_control c = group_control(0);
+	pthread_t t[8];
+	uint64_t before;
+	int i, status;
+	pid_t pid;
+
+	must(!ioctl(fd, PERFCTR_IOC_CREATE) && !control(fd, &c));
+	before = group(fd).sums.pmc[0];
+	for (i = 0; i < 8; i++)
+		must(!pthread_create(&t[i], NULL, group_thread, i & 1 ? t : NULL));
+	for (i = 0; i < 8; i++)
+		pthread_join(t[i], NULL);
+	for (i = 0; i < 1000 && group(fd).live > 1; i++)
+		usleep(1000);
+	must(group(fd).live == 1 && group(fd).ended == 8);
+	must(group(fd).sums.pmc[0] - before >= 8 * 200000);
+	must(sums(fd).pmc[0] < 8 * 200000);
+	pid = vfork();
+	if (!pid) {
+		execl("/proc/self/exe", "device-abi", "spin", NULL);
+		_exit(1);
+	}
+	must(waitpid(pid, &status, 0) == pid && !status);
+	must(group(fd).ended == 9 && group(fd).sums.pmc[0] - before >= 8 * 200000 + 2000000);
+	return tree(0);
+}
+
+/* A member's own view: a set, which it did not found. */
+static int member_child(int fd)
+{
+	struct perfctr_dev_control c = two();
+	struct perfctr_dev_record r = {};
+	struct perfctr_dev_group g;
+	struct perfctr_page *p;
+	uint64_t v;
+	int own = dev();
+
+	must(ioctl(own, PERFCTR_IOC_CREATE) == -1 && errno == EEXIST);
+	must(!ioctl(own, PERFCTR_IOC_OPEN));
+	p = map(own);
+	must(p->status == PERFCTR_STATUS_RUNNING && p->nr == 2);
+	v = count(p, 0);
+	spin(10000);
+	must(count(p, 0) - v >= 20000);
+	must(ioctl(own, PERFCTR_IOC_READ_GROUP, &g) == -1 && errno == ENOENT);
+	must(ioctl(own, PERFCTR_IOC_NEXT_RECORD, &r) == -1 && errno == ENOENT);
+	/* The inherited handle is the founder's. */
+	g = group(fd);
+	must(g.live == 2 && g.sums.pmc[0] > sums(own).pmc[0]);
+	/* Another control: it has left, with what it had. */
+	must(!control(own, &c));
+	g = group(fd);
+	must(g.live == 1 && g.ended == 1);
+	v = g.sums.pmc[0];
+	spin(1000000);
+	must(group(own).live == 1 && group(own).sums.pmc[0] >= 2000000);
+	must(group(fd).sums.pmc[0] - v < 2000000);
+	return 0;
+}
+
+static void *exec_spin(void *arg)
+{
+	execl("/proc/self/exe", "device-abi", "spin", NULL);
+	return arg;
+}
+
+static int exec_nonleader_member(int fd)
+{
+	pthread_t t;
+
+	(void)fd;
+	/* The leader ends in the exec of the other one: both are members. */
+	pthread_create(&t, NULL, exec_spin, NULL);
+	pthread_join(t, NULL);
+	return 1;
+}
+
+static int privileged_member(int fd)
+{
+	(void)fd;
+	must(!setgid(65534) && !setuid(65534));
+	spin(100000);
+	execl(SETUID_COPY, "device-abi", "has-no-set", NULL);
+	return 1;
+}
+
+static bool kill_member(int fd)
+{
+	struct perfctr_dev_group a, b, c;
+	int status, i;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		for (;;)
+			spin(1000000);
+	/* Running, without a switch of its own for long: read exactly. */
+	for (i = 0; i < 5; i++)
+		usleep(20000);
+	a = group(fd);
+	usleep(20000);
+	b = group(fd);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	c = group(fd);
+	return a.live == 2 && b.live == 2 && c.live == 1 && c.ended == a.ended + 1 &&
+		a.sums.pmc[0] < b.sums.pmc[0] && b.sums.pmc[0] <= c.sums.pmc[0] && !c.errors;
+}
+
+static int copy_for_setuid(void)
+{
+	return system("cp \"$DEVICE_ABI\" " SETUID_COPY " && chmod 4755 " SETUID_COPY);
+}
+
+/* Readers while members come and go: sums never go back, nor miss anybody. */
+static volatile bool churn_stop;
+
+static void *churn_reader(void *arg)
+{
+	struct perfctr_dev_group g, last = {};
+	int fd = *(int *)arg;
+	uint64_t wrong = 0;
+
+	while (!churn_stop) {
+		g = group(fd);
+		wrong += g.sums.pmc[0] < last.sums.pmc[0] || g.sums.pmc[1] < last.sums.pmc[1] ||
+			g.sums.tsc < last.sums.tsc || g.ended < last.ended || !g.live ||
+			g.sums.nr != 2 || g.sums.error;
+		last = g;
+	}
+	return (void *)(uintptr_t)wrong;
+}
+
+static void test_groups(void)
+{
+	struct perfctr_dev_control c = group_control(0), other;
+	struct perfctr_dev_group g, g2;
+	int fd, i, status, good;
+	pthread_t t;
+	void *wrong;
+	pid_t pid;
+
+	fd = dev();
+	ok(child(group_founder, fd), "a group: 8 threads, vfork and exec, a tree of 84");
+	g = group(fd);
+	ok(group_is(&g, 0, 1 + 8 + 1 + 84) && g.sums.status == PERFCTR_STATUS_EXITED,
+	   "all of them ended, none lost");
+	ok(g.sums.pmc[0] >= 8 * 200000 + 2000000 + 85 * 20000 &&
+	   (!(info.features & PERFCTR_FEAT_SPLIT) || g.sums.pmc[0] < 20000000),
+	   "their counts: %llu instructions", g.sums.pmc[0]);
+	g2 = group(fd);
+	ok(!memcmp(&g, &g2, sizeof(g)), "final means final");
+	close(fd);
+
+	fd = dev();
+	ioctl(fd, PERFCTR_IOC_CREATE);
+	works(control(fd, &c), "CONTROL with INHERIT");
+	ok(child(member_child, fd),
+	   "a member: its own set, not its group; another control: it has left");
+	g = group(fd);
+	ok(group_is(&g, 1, 1), "the group is as before it");
+
+	control(fd, &c);
+	g = group(fd);
+	ok(group_is(&g, 1, 0) && g.sums.pmc[0] < 1000000,
+	   "CONTROL of the founder, when it is alone: a new group");
+
+	ok(child(exec_nonleader_member, fd), "exec by a member that is not the first thread");
+	g = group(fd);
+	ok(group_is(&g, 1, 2) && g.sums.pmc[0] >= 2000000, "both threads' counts are there");
+	ok(kill_member(fd), "a member is killed: read while it runs, and after");
+	if (copy_for_setuid())
+		ok(false, "copy for setuid");
+	ok(child(privileged_member, fd), "a member execs a program with more rights");
+	unlink(SETUID_COPY);
+	g = group(fd);
+	ok(g.refused == 1 && !g.errors && g.live == 1 && g.sums.error == -EPERM &&
+	   g.sums.status == (PERFCTR_STATUS_RUNNING | PERFCTR_STATUS_ERROR),
+	   "refused, and said so");
+	control(fd, &c);
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		pause();
+		_exit(0);
+	}
+	other = c;
+	other.counter[0].evtsel = ev_branch | USR | OS;
+	fails(control(fd, &other), EBUSY, "CONTROL of the founder while others live");
+	fails(control(fd, &c), EBUSY, "the same, were it only to start from 0");
+	g = group(fd);
+	other = c;
+	other.preserve = 3;
+	works(control(fd, &other), "but what changes no sum");
+	g2 = group(fd);
+	ok(g2.sums.pmc[0] > g.sums.pmc[0] && g2.sums.tsc > g.sums.tsc && group_is(&g2, 2, 0),
+	   "goes on");
+	works(ioctl(fd, PERFCTR_IOC_STOP), "STOP of the founder");
+	g = group(fd);
+	ok(group_is(&g, 2, 0) && g.sums.status == PERFCTR_STATUS_RUNNING, "members stay");
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	works(control(fd, &c), "CONTROL when they are gone");
+
+	churn_stop = false;
+	pthread_create(&t, NULL, churn_reader, &fd);
+	for (i = 0, good = 0; i < 300; i++) {
+		pid = fork();
+		if (!pid) {
+			spin(1000);
+			_exit(0);
+		}
+		if (i % 3 == 0)
+			kill(pid, SIGKILL);
+		good += waitpid(pid, &status, 0) == pid;
+	}
+	churn_stop = true;
+	pthread_join(t, &wrong);
+	for (i = 0; i < 1000 && group(fd).live > 1; i++)
+		usleep(1000);
+	g = group(fd);
+	ok(good == 300 && !wrong && group_is(&g, 1, 301),
+	   "300 children come and go under a reader: %lu wrong", (unsigned long)wrong);
+	ioctl(fd, PERFCTR_IOC_UNLINK);
+	g = group(fd);
+	ok(group_is(&g, 0, 302) && !g.sums.status,
+	   "UNLINK of the founder: it has ended, not exited");
+	close(fd);
+
+	fd = dev();
+	ioctl(fd, PERFCTR_IOC_CREATE);
+	c = group_control(PERFCTR_CTL_START_ON_EXEC);
+	control(fd, &c);
+	pid = vfork();
+	if (!pid) {
+		execl("/proc/self/exe", "device-abi", "spin", NULL);
+		_exit(1);
+	}
+	waitpid(pid, &status, 0);
+	g = group(fd);
+	ok(!status && group_is(&g, 1, 1) && g.sums.pmc[0] >= 2000000 && !sums(fd).pmc[0],
+	   "START_ON_EXEC is inherited: the child's exec starts it, in the child only");
+	ioctl(fd, PERFCTR_IOC_UNLINK);
+	close(fd);
+}
+
+static void test_records(void)
+{
+	struct perfctr_dev_control c = group_control(PERFCTR_CTL_RECORDS);
+	struct perfctr_dev_record r = {}, first;
+	uint64_t total = 0, loaded = 0;
+	struct perfctr_dev_group g;
+	int fd = dev(), i, status;
+	pid_t pid[5], live;
+	bool good = true;
+
+	ioctl(fd, PERFCTR_IOC_CREATE);
+	works(control(fd, &c), "CONTROL with RECORDS");
+	fflush(stdout);
+	for (i = 0; i < 5; i++) {
+		pid[i] = fork();
+		if (!pid[i]) {
+			spin(10000 * (i + 1));
+			_exit(0);
+		}
+		waitpid(pid[i], &status, 0);
+	}
+	live = fork();
+	if (!live) {
+		pause();
+		_exit(0);
+	}
+	usleep(50000);
+	ok(!ioctl(fd, PERFCTR_IOC_NEXT_RECORD, &r) && r.serial == 1 && r.pid == getpid() &&
+	   r.tid == getpid() && r.sums.status == PERFCTR_STATUS_RUNNING,
+	   "the first record is the founder's");
+	first = r;
+	for (i = 0; i < 5; i++) {
+		good = good && !ioctl(fd, PERFCTR_IOC_NEXT_RECORD, &r) &&
+			r.serial == 2u + i && r.pid == pid[i] && r.tid == pid[i] &&
+			r.sums.status == PERFCTR_STATUS_EXITED && r.sums.nr == 2 &&
+			r.sums.pmc[0] >= 20000ull * (i + 1) && !strcmp(r.comm, first.comm);
+		total += r.sums.pmc[0];
+		loaded += r.sums.loaded[1] == r.sums.tsc && r.sums.tsc;
+	}
+	ok(good && loaded == 5, "then those that ended, in the order they joined");
+	ok(!ioctl(fd, PERFCTR_IOC_NEXT_RECORD, &r) && r.serial == 7 && r.pid == live &&
+	   r.sums.status == PERFCTR_STATUS_RUNNING, "then the live one");
+	fails(ioctl(fd, PERFCTR_IOC_NEXT_RECORD, &r), ENOENT, "no more records");
+	total += r.sums.pmc[0] + first.sums.pmc[0];
+	g = group(fd);
+	ok(group_is(&g, 2, 5) && g.sums.pmc[0] >= total, "their sum is the group's");
+	kill(live, SIGKILL);
+	waitpid(live, &status, 0);
+	c.preserve = 3;
+	works(control(fd, &c), "CONTROL that preserves keeps them");
+	r.serial = 6;
+	ok(!ioctl(fd, PERFCTR_IOC_NEXT_RECORD, &r) && r.serial == 7 &&
+	   r.sums.status == PERFCTR_STATUS_EXITED, "also the killed one's");
+	c.preserve = 0;
+	control(fd, &c);
+	r.serial = 0;
+	good = !ioctl(fd, PERFCTR_IOC_NEXT_RECORD, &r) && r.serial == 1 && r.pid == getpid();
+	fails(ioctl(fd, PERFCTR_IOC_NEXT_RECORD, &r), ENOENT, "one that does not drops them");
+	ok(good, "but the founder's own");
+	ioctl(fd, PERFCTR_IOC_UNLINK);
+	r.serial = 0;
+	ok(!ioctl(fd, PERFCTR_IOC_NEXT_RECORD, &r) && r.serial == 1 && !r.sums.status &&
+	   r.sums.pmc[0], "which stays when it has ended");
+	close(fd);
+}
+
+/* ---- slots of time, TSC, Xen's share -------------------------------------- */
+
+/* Counter 0 in each slot: instructions, branches, instructions again. */
+static struct perfctr_dev_control three_slots(void)
+{
+	const uint64_t insn = ev_insn | USR | OS, branch = ev_branch | USR | OS;
+	struct perfctr_dev_control c = {
+		.nr = 4,
+		.slice_us = 1000,
+		.counter = {
+			{ .index = 0, .flags = PERFCTR_COUNTER_SLOT(0), .evtsel = insn },
+			{ .index = 0, .flags = PERFCTR_COUNTER_SLOT(1), .evtsel = branch },
+			{ .index = 1, .flags = PERFCTR_COUNTER_SLOT(1), .evtsel = insn },
+			{ .index = 0, .flags = PERFCTR_COUNTER_SLOT(2), .evtsel = insn },
+		},
+	};
+
+	return c;
+}
+
+/* Each slot had its third, and its counts are in proportion. */
+static bool fair(const struct perfctr_dev_sums *s, double tolerance)
+{
+	double share[4], rate[4];
+	bool good = s->loaded[1] == s->loaded[2];
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		share[i] = (double)s->loaded[i] / s->tsc;
+		rate[i] = (double)s->pmc[i] / s->loaded[i];
+		good = good && share[i] > (1 - tolerance) / 3 && share[i] < (1 + tolerance) / 3;
+	}
+	printf("# shares %.4f %.4f %.4f %.4f, events per tick %.4f %.4f %.4f %.4f\n",
+	       share[0], share[1], share[2], share[3], rate[0], rate[1], rate[2], rate[3]);
+	/* All of the time is some slot's. */
+	return good && s->loaded[0] + s->loaded[1] + s->loaded[3] == s->tsc;
+}
+
+static void test_slots(void)
+{
+	struct perfctr_dev_control c, got;
+	volatile struct perfctr_page *p;
+	struct perfctr_dev_sums s;
+	int fd = dev(), i, j, loaded;
+	bool good = true;
+
+	ioctl(fd, PERFCTR_IOC_CREATE);
+	p = map(fd);
+	c = two(); c.slice_us = 1000;
+	fails(control(fd, &c), EINVAL, "slots: a slice for one slot");
+	c = three_slots(); c.slice_us = 99;
+	fails(control(fd, &c), EINVAL, "slots: too short");
+	c = three_slots(); c.slice_us = 1000001;
+	fails(control(fd, &c), EINVAL, "slots: too long");
+	c = three_slots(); c.counter[3].flags = PERFCTR_COUNTER_SLOT(3);
+	fails(control(fd, &c), EINVAL, "slots: a gap");
+	c = three_slots(); c.counter[3].flags = PERFCTR_COUNTER_SLOT(8);
+	fails(control(fd, &c), EINVAL, "slots: slot 8");
+	c = three_slots(); c.counter[2].index = 0;
+	fails(control(fd, &c), EINVAL, "slots: a counter twice in one");
+
+	c = three_slots();
+	works(control(fd, &c), "CONTROL with three slots");
+	ok(!ioctl(fd, PERFCTR_IOC_GET_CONTROL, &got) && !memcmp(&c, &got, sizeof(c)),
+	   "GET_CONTROL says so");
+	for (i = 0; i < 3000; i++) {
+		uint32_t seq;
+
+		do {
+			seq = p->sequence;
+			loaded = (p->counter[0].index >= 0) + (p->counter[1].index >= 0) +
+				(p->counter[3].index >= 0);
+			good = good && p->all_running == 0;
+		} while (seq != p->sequence);
+		good = good && loaded == 1;
+		spin(10000);
+	}
+	ok(good, "one slot at a time is loaded");
+	/* A timer that is late on a busy host is made up for in the turns after it. */
+	for (i = 0; i < 10 && (s = sums(fd), !fair(&s, 0.15)); i++)
+		spin(30000000);
+	ok(s.nr == 4 && s.status == PERFCTR_STATUS_RUNNING && i < 10,
+	   "a thread that runs: each slot a third");
+	works(control(fd, &c), "CONTROL again");
+	ok(sums(fd).tsc < s.tsc / 2, "from 0, its TSC too");
+	for (j = 0; j < 10 && (!j || !fair(&s, 0.15)); j++) {
+		for (i = 0; i < 1500; i++) {
+			spin(20000);
+			usleep(1);
+		}
+		s = sums(fd);
+	}
+	ok(fair(&s, 0.15), "a thread that sleeps before its slice is over: each slot a third");
+	ioctl(fd, PERFCTR_IOC_STOP);
+	s = sums(fd);
+	good = true;
+	for (i = 0; i < 4; i++)
+		good = good && p->counter[i].index < 0 && p->counter[i].sum == s.pmc[i];
+	ok(good, "STOP");
+	munmap((void *)p, PAGE);
+	ioctl(fd, PERFCTR_IOC_UNLINK);
+	close(fd);
+}
+
+static void *hog(void *arg)
+{
+	pin(0);
+	while (!*(volatile bool *)arg)
+		spin(10000);
+	return NULL;
+}
+
+static void test_tsc(void)
+{
+	uint64_t t0, t1, v0, v1, last = 0, back = 0, i;
+	struct perfctr_dev_control c = two();
+	volatile struct perfctr_page *p;
+	struct perfctr_dev_sums s;
+	bool stop = false;
+	pthread_t t;
+	int fd = dev();
+
+	ioctl(fd, PERFCTR_IOC_CREATE);
+	p = map(fd);
+	pin(0);
+	control(fd, &c);
+	ok(p->all_running == 2, "all_running: two counters and the TSC");
+	c.flags = 0;
+	control(fd, &c);
+	ok(p->all_running == 0 && sums(fd).loaded[0] == 0, "all_running: not without the TSC");
+	c = two(); c.nr = 0;
+	works(control(fd, &c), "CONTROL with the TSC only");
+	/* Another thread takes half of this CPU. */
+	pthread_create(&t, NULL, hog, &stop);
+	usleep(100000);
+	v0 = tsc(p);
+	t0 = rdtsc();
+	for (i = 0; i < 2000000 || (rdtsc() - t0) / info.tsc_khz < 1000; i++) {
+		v1 = tsc(p);
+		back += v1 < last;
+		last = v1;
+	}
+	v1 = tsc(p) - v0;
+	t1 = rdtsc() - t0;
+	stop = true;
+	pthread_join(t, NULL);
+	s = sums(fd);
+	printf("# of %llu ticks %llu were ours; %llu stolen\n", (unsigned long long)t1,
+	       (unsigned long long)v1, s.stolen);
+	ok(!back, "the TSC never goes back");
+	ok(v1 > t1 / 4 && v1 < t1 * 3 / 4, "and runs only while the thread does");
+	ok(s.tsc + s.stolen <= rdtsc() && p->tsc_stolen == sums(fd).stolen, "READ has the same");
+	ioctl(fd, PERFCTR_IOC_UNLINK);
+	munmap((void *)p, PAGE);
+	close(fd);
+	unpin();
+}
+
+static void test_modes(void)
+{
+	struct perfctr_dev_control c;
+	struct perfctr_dev_sums s, s2;
+	int fd = dev(), i;
+
+	ioctl(fd, PERFCTR_IOC_CREATE);
+	c = two(); c.counter[0].flags = PERFCTR_COUNTER_HOST;
+	c.counter[0].evtsel &= ~OS;
+	fails(control(fd, &c), EOPNOTSUPP, "CONTROL: Xen's share with one of user and kernel");
+	c = two();
+	c.counter[0].evtsel = ev_insn;
+	c.counter[0].flags = PERFCTR_COUNTER_HOST;
+	if (!(info.features & PERFCTR_FEAT_HOST)) {
+		fails(control(fd, &c), EOPNOTSUPP,
+		      "CONTROL: Xen's share in a guest that may not ask");
+	} else {
+		c.counter[1].evtsel = ev_insn | USR | OS;
+		c.counter[1].flags = PERFCTR_COUNTER_HOST;
+		works(control(fd, &c), "CONTROL: Xen's share alone, and with the guest's");
+		spin(1000000);
+		for (i = 0; i < 100; i++)
+			sched_yield();
+		s = sums(fd);
+		ok(s.pmc[1] > 2000000 + s.pmc[0] && s.pmc[0] > 0,
+		   "%llu in Xen, of %llu in all", s.pmc[0], s.pmc[1]);
+	}
+	if (info.features & PERFCTR_FEAT_SPLIT) {
+		c = two();
+		c.counter[0].evtsel = ev_insn | USR;
+		c.counter[1].evtsel = ev_insn | OS;
+		works(control(fd, &c), "CONTROL: user and kernel apart");
+		s = sums(fd);
+		spin(1000000);
+		s2 = sums(fd);
+		ok(s2.pmc[0] - s.pmc[0] >= 2000000 && s2.pmc[0] - s.pmc[0] < 2002000 &&
+		   s2.pmc[1] > s.pmc[1], "user %llu, kernel %llu", s2.pmc[0] - s.pmc[0],
+		   s2.pmc[1] - s.pmc[1]);
+	}
+	ioctl(fd, PERFCTR_IOC_UNLINK);
+	close(fd);
+}
+
 /* ---- somebody else changes what the vCPU counts ---------------------------- */
 
 #include "xen-public/perfctr.h"
@@ -1126,6 +1739,41 @@ static pid_t start_counting(bool keep_handle)
 		spin(1000000);
 }
 
+static int orphan(int out)
+{
+	struct perfctr_dev_control c = group_control(PERFCTR_CTL_RECORDS);
+	int fd = dev();
+	pid_t pid;
+
+	must(!ioctl(fd, PERFCTR_IOC_CREATE) && !control(fd, &c));
+	pid = fork();
+	if (!pid) {
+		close(fd);
+		for (;;)
+			spin(1000000);
+	}
+	must(write(out, &pid, sizeof(pid)) == sizeof(pid));
+	return 0;
+}
+
+static bool member_holds_module(void)
+{
+	bool good;
+	pid_t pid;
+	int p[2], i;
+
+	if (pipe(p) || !child(orphan, p[1]) || read(p[0], &pid, sizeof(pid)) != sizeof(pid))
+		return false;
+	close(p[0]);
+	close(p[1]);
+	good = rmmod() == -1 && errno == EWOULDBLOCK;
+	kill(pid, SIGKILL);
+	/* It is not our child: no wait() says when it is gone. */
+	for (i = 0; i < 1000 && rmmod(); i++)
+		usleep(1000);
+	return good && i < 1000 && !insmod();
+}
+
 static void test_module(void)
 {
 	int i, fd, status, good = 0;
@@ -1150,6 +1798,11 @@ static void test_module(void)
 	close(fd);
 	fails(rmmod(), EWOULDBLOCK, "rmmod is refused while a page is mapped");
 	munmap(p, PAGE);
+
+	for (i = 0, good = 0; i < 3; i++)
+		good += member_holds_module();
+	ok(good == 3, "a member outlives founder and handles: rmmod is refused, then works");
+	good = 0;
 
 	for (i = 0; i < 20; i++) {
 		pid = start_counting(i & 1);
@@ -1213,7 +1866,13 @@ int main(int argc, char **argv)
 	if (argc > 2 && !strcmp(argv[1], "wrap"))
 		return wrap(strtoull(argv[2], NULL, 0));
 	test_info();
-	if (argc > 2 && !strcmp(argv[1], "module")) {
+	if (argc > 1 && !strcmp(argv[1], "groups")) {
+		test_groups();
+		test_records();
+		test_slots();
+		test_tsc();
+		test_modes();
+	} else if (argc > 2 && !strcmp(argv[1], "module")) {
 		ko = argv[2];
 		test_module();
 	} else {
@@ -1230,8 +1889,14 @@ int main(int argc, char **argv)
 		test_passed();
 		test_exec();
 		test_hotplug(fd);
+		test_group_errors(fd);
 		test_unlink(fd);
 		close(fd);
+		test_groups();
+		test_records();
+		test_slots();
+		test_tsc();
+		test_modes();
 		fd2 = dev();
 		ioctl(fd2, PERFCTR_IOC_CREATE);
 		test_interference(fd2);

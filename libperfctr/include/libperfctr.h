@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * libperfctr: a thread's own hardware performance counters in a Xen guest.
+ * libperfctr: hardware performance counters in a Xen guest, for the calling
+ * thread (vperfctr_*), another one (rvperfctr_*) or whole CPUs (gperfctr_*).
  *
  *	struct vperfctr *self = vperfctr_open();
  *	struct vperfctr_control control = {
@@ -22,11 +23,12 @@
  *
  * Errors: unless said otherwise a function returns 0, or -1 with errno set.
  *
- * Threads: a handle belongs to the thread that opened it.  Only that thread
- * may read, control, stop or unlink by it: another thread that read would mix
- * its own counters with the owner's sums.  Counters are not inherited.  In the
- * child of a fork() the parent's handle only is there to be closed: it reads
- * zero, and vperfctr_read_ctrs() fails with ESRCH.
+ * Threads: a handle of vperfctr_open() belongs to the thread that opened it.
+ * Only that thread may read, control, stop or unlink by it: another thread that
+ * read would mix its own counters with the owner's sums.  Counters are not
+ * inherited unless asked for (vperfctr_control_group()).  In the child of a
+ * fork() the parent's handle only is there to be closed: it reads zero, and
+ * vperfctr_read_ctrs() fails with ESRCH.
  *
  * Signals: the functions that read (vperfctr_read_*, vperfctr_is_running) may
  * be called from a signal handler of that thread, also when they were
@@ -35,9 +37,10 @@
  * would go on to execute RDPMC without a counter (SIGSEGV).
  *
  * What a count is: events from the control on, while the thread runs; nothing
- * that another thread, another guest or Xen does.  In a 64-bit PV guest, whose
- * kernel runs in ring 3 like its programs, user events include what the guest
- * kernel does for this thread (perfex -i tells: "user and kernel told apart").
+ * that another thread, another guest or Xen does, and of user and kernel mode
+ * what the event select asks for.  (Where the hypervisor can't tell the two
+ * apart, user events include what the guest's kernel does for this thread;
+ * perfex -i says which it is.)
  */
 #ifndef LIBPERFCTR_H
 #define LIBPERFCTR_H
@@ -141,6 +144,7 @@ struct perfctr_sum_ctrs {
 /* ------------------------- the thread's own counters --------------------- */
 
 struct vperfctr;
+struct perfctr_cpus_info;
 
 /* vperfctr_open_mode() */
 #define VPERFCTR_OPEN_CREAT_EXCL 3
@@ -190,10 +194,18 @@ int vperfctr_stop(const struct vperfctr *self);
 int vperfctr_is_running(const struct vperfctr *self);
 
 /*
- * TSC ticks (of perfctr_info.cpu_khz) for which the thread ran on a CPU while
- * tsc_on was set.  In user mode; does not fail.
+ * The thread's virtual TSC: ticks (of perfctr_info.cpu_khz) for which, while
+ * tsc_on was set, the thread ran on a virtual CPU and that ran on a physical
+ * one.  In user mode; never goes back; does not fail.
  */
 unsigned long long vperfctr_read_tsc(const struct vperfctr *self);
+
+/*
+ * Ticks for which the thread was on a virtual CPU that did not run, because
+ * something else had the physical one: what vperfctr_read_tsc() leaves out of
+ * the time that the guest's own clock shows.  In user mode; does not fail.
+ */
+unsigned long long vperfctr_read_stolen(const struct vperfctr *self);
 
 /*
  * The count of the control's entry @i; 0 if there is no such entry.  In user
@@ -202,7 +214,8 @@ unsigned long long vperfctr_read_tsc(const struct vperfctr *self);
  * pipeline is deep.
  *
  * A count that could not be continued (vperfctr_read_ctrs() tells) stays at
- * its last exact value.
+ * its last exact value.  One that waits for its slot (vperfctr_control_group())
+ * is at its sum.
  */
 unsigned long long vperfctr_read_pmc(const struct vperfctr *self,
 				     unsigned int i);
@@ -222,8 +235,8 @@ int vperfctr_read_ctrs(const struct vperfctr *self,
  * The same through the kernel, and the control in force; either pointer may
  * be NULL.  Entries that the control does not have are zero in both.
  *   ENOENT      the counters were unlinked
- *   EPROTO      more entries than the structures hold, which this interface
- *               can't have made
+ *   EPROTO      more than the structures can say: more entries than they hold,
+ *               or (@control) slots or Xen's own execution
  */
 int vperfctr_read_state(const struct vperfctr *self,
 			struct perfctr_sum_ctrs *sums,
@@ -232,11 +245,254 @@ int vperfctr_read_state(const struct vperfctr *self,
 /* What counters there are. */
 int vperfctr_info(const struct vperfctr *self, struct perfctr_info *info);
 
+/* perfctr_cpus_info(), below. */
+struct perfctr_cpus_info *vperfctr_cpus_info(const struct vperfctr *self);
+
 /* End the thread's counters at once.  EPERM, ENOENT as above. */
 int vperfctr_unlink(const struct vperfctr *self);
 
 /* Free the handle; the counters live on with their thread.  NULL is allowed. */
 void vperfctr_close(struct vperfctr *self);
+
+/* ------------------- groups, and more events than counters ---------------- */
+
+/*
+ * This part is not perfctr 2.6's.  A control as for vperfctr_control(), and
+ *
+ *   inheritance   each thread and child process that the thread creates from
+ *                 then on counts too, from zero, with the same control, and so
+ *                 do theirs.  Together they are the thread's group.
+ *   slots         events that need more counters than there are take turns.
+ *                 Entries of one slot are counted together; after each
+ *                 slice_us of the thread's own running time it is the next
+ *                 slot's turn.
+ *   host          Xen's own execution while the thread's virtual CPU is on a
+ *                 physical one, for privileged guests.
+ *
+ *	struct vperfctr_group_control group = {
+ *		.control = control,		// entries 0 to 5, say
+ *		.flags = VPERFCTR_GROUP_INHERIT,
+ *		.slot = {0, 0, 0, 1, 1, 1},
+ *	};
+ *	struct vperfctr_group_sums sums;
+ *
+ *	vperfctr_control_group(self, &group);
+ *	...
+ *	vperfctr_read_group(self, &sums);
+ *	exact = sums.sums.pmc[5];		// what was counted
+ *	guess = vperfctr_estimate(&sums.sums, 5);
+ *
+ * All counts are what was counted.  Nothing is ever scaled but by
+ * vperfctr_estimate().
+ */
+
+/* vperfctr_group_control.flags */
+#define VPERFCTR_GROUP_INHERIT 1 /* threads and children count too */
+
+struct vperfctr_group_control {
+	struct vperfctr_control control;
+	unsigned int flags; /* VPERFCTR_GROUP_* */
+	/*
+	 * Bit i: entry i counts Xen's own execution, either alone (neither USR
+	 * nor OS in its evntsel) or beside both of them.
+	 */
+	unsigned int host;
+	/*
+	 * 100 to 1,000,000 microseconds; 0: 10,000.  Zero if there is one slot
+	 * only.
+	 */
+	unsigned int slice_us;
+	/*
+	 * Of each entry, 0 to 7; without gaps from 0 on.  In each slot a
+	 * counter may be used once.
+	 */
+	unsigned int slot[PERFCTR_MAX_PMCS];
+	unsigned int _reserved[4]; /* zero */
+};
+
+struct vperfctr_sums {
+	unsigned long long tsc;    /* as vperfctr_read_tsc() */
+	unsigned long long stolen; /* as vperfctr_read_stolen() */
+	unsigned long long pmc[PERFCTR_MAX_PMCS]; /* as vperfctr_read_pmc() */
+	/*
+	 * For how many of the tsc ticks entry i was counted.  All of them if
+	 * there is one slot only.
+	 */
+	unsigned long long loaded[PERFCTR_MAX_PMCS];
+	unsigned int nr; /* entries */
+	unsigned int _reserved;
+};
+
+struct vperfctr_group_sums {
+	struct vperfctr_sums sums; /* of all members, ended ones included */
+	unsigned int live;         /* members that have not ended */
+	unsigned int ended;
+	/* Whose counts are not all there: */
+	unsigned int errors;  /* ended with an error other than the next */
+	unsigned int refused; /* ended by an exec that raised privileges */
+	unsigned int lost;    /* never counted: no memory */
+	int error;            /* errno value of the first of "errors", or 0 */
+	unsigned int _reserved[4];
+};
+
+/*
+ * As vperfctr_control(), which it replaces: the last of either is in force.
+ * Children and threads that count go on with the control with which they were
+ * created.  Errors as there, and
+ *   EINVAL      an unknown flag, a slot above 7, a gap between slots, a counter
+ *               used twice in a slot, slice_us out of range or without slots,
+ *               a _reserved field that is not zero
+ *   EOPNOTSUPP  Xen's own execution: this guest may not, or this Xen can't
+ */
+int vperfctr_control_group(const struct vperfctr *self,
+			   const struct vperfctr_group_control *group);
+
+/*
+ * The calling thread's own sums, through the kernel (one system call).
+ * Returns -1 as vperfctr_read_ctrs(); @sums then has the last exact values.
+ * EPROTO: more entries than the structure holds.
+ */
+int vperfctr_read_sums(const struct vperfctr *self, struct vperfctr_sums *sums);
+
+/*
+ * The sums of the group that the calling thread founded by
+ * vperfctr_control_group(); of the thread alone if that did not ask for
+ * inheritance.  Exact for each member, also for those that run at the moment,
+ * which are interrupted for it.  That members' counts are incomplete is not an
+ * error: @sums tells.
+ *   ENOENT      the counters were unlinked, or were inherited themselves
+ *   EPROTO      as above
+ */
+int vperfctr_read_group(const struct vperfctr *self,
+			struct vperfctr_group_sums *sums);
+
+/*
+ * An estimate, not a count: what entry @i would have counted if it had been
+ * counted all the time, and had gone on as while it was.  pmc * tsc / loaded,
+ * rounded; 0 if it never had its turn (loaded is 0).  In user mode; may be
+ * called by any thread.
+ */
+unsigned long long vperfctr_estimate(const struct vperfctr_sums *sums,
+				     unsigned int i);
+
+/* ------------------------------ another thread --------------------------- */
+
+/*
+ * The same for a thread that need not know of it, be stopped, or be a child.
+ * All of these go through the kernel.  A handle may be used by any thread of
+ * the process that opened it; none of them waits for the other thread.
+ */
+struct rvperfctr;
+
+/*
+ * Open the counters of thread @pid (a process id names its first thread), and
+ * create them if it has none.  Needs the rights that ptrace needs.  The
+ * counters end with the thread or with rvperfctr_unlink(), not with the handle.
+ * Returns NULL on error:
+ *   EPERM       no right to trace it; or as vperfctr_open()
+ *   ESRCH       there is no such thread, or it is ending
+ *   EINVAL      a kernel thread
+ *   ENOENT, EACCES, EPROTO and others as vperfctr_open()
+ */
+struct rvperfctr *rvperfctr_open(int pid);
+
+/* The @pid that it was opened with. */
+int rvperfctr_pid(const struct rvperfctr *handle);
+
+int rvperfctr_info(const struct rvperfctr *handle, struct perfctr_info *info);
+
+/*
+ * All counts at one time; exact also while the thread runs, and when it has
+ * ended: then they are final.  As vperfctr_read_ctrs(), but the entries that
+ * the control does not have are zero.
+ */
+int rvperfctr_read_ctrs(const struct rvperfctr *handle,
+			struct perfctr_sum_ctrs *sums);
+
+/* As vperfctr_read_state(). */
+int rvperfctr_read_state(const struct rvperfctr *handle,
+			 struct perfctr_sum_ctrs *sums,
+			 struct vperfctr_control *control);
+
+/* As vperfctr_control().  ENOENT: the thread or its counters have ended. */
+int rvperfctr_control(const struct rvperfctr *handle,
+		      struct vperfctr_control *control);
+
+/* As vperfctr_stop(), vperfctr_unlink().  ENOENT as above. */
+int rvperfctr_stop(const struct rvperfctr *handle);
+int rvperfctr_unlink(const struct rvperfctr *handle);
+
+/* Free the handle; the counters live on with their thread.  NULL is allowed. */
+void rvperfctr_close(struct rvperfctr *handle);
+
+/* -------------------------------- whole CPUs ------------------------------ */
+
+/*
+ * Everything that runs on a virtual CPU of this guest, whatever the thread,
+ * its kernel included (as USR and OS say).  Accumulating counters only.  Needs
+ * CAP_PERFMON or CAP_SYS_ADMIN.  While CPUs are counted no thread is, and the
+ * other way round: EBUSY.
+ *
+ * A handle is used by one thread at a time.
+ */
+struct gperfctr;
+
+struct gperfctr_cpu_control {
+	unsigned int cpu; /* number of the CPU, from 0 */
+	struct perfctr_cpu_control cpu_control;
+	unsigned int _reserved[4]; /* zero */
+};
+
+struct gperfctr_cpu_state {
+	unsigned int cpu;
+	struct perfctr_cpu_control cpu_control;
+	struct perfctr_sum_ctrs sum;
+	unsigned int _reserved[4];
+};
+
+/* NULL on error; errors as vperfctr_open(), without EEXIST. */
+struct gperfctr *gperfctr_open(void);
+
+/* End all counting and free the handle.  NULL is allowed. */
+void gperfctr_close(struct gperfctr *handle);
+
+/*
+ * Say what CPU @control->cpu is to count, from gperfctr_start() on.  A control
+ * without entries: not to count any more.  The CPU's sums are zeroed.
+ *   EINVAL, EOPNOTSUPP    as vperfctr_control()
+ *   EPERM       not privileged
+ *   EBUSY       this handle counts (gperfctr_stop() it first), another one
+ *               does, or threads have counters in use
+ *   ENXIO       there is no such CPU, or it is offline
+ */
+int gperfctr_control(const struct gperfctr *handle,
+		     struct gperfctr_cpu_control *control);
+
+/*
+ * Zero the sums and start counting on all CPUs that have a control, one after
+ * the other.  @interval_usec: perfctr 2.6's interval of bringing sums up to
+ * date, 0 or at least 10,000; here gperfctr_read() always does.
+ * Returns how many CPUs count: 0 if none has a control.  -1: none counts.
+ *   EINVAL      @interval_usec
+ *   EBUSY, ENXIO, EPERM   as above
+ */
+int gperfctr_start(const struct gperfctr *handle, unsigned int interval_usec);
+
+/* Stop all; the sums stay readable until the next start. */
+int gperfctr_stop(const struct gperfctr *handle);
+
+/*
+ * In: @state->cpu.  Out: its control and, while it counts or after it did, its
+ * counts: exact at the time of the call.  Entries that the control does not
+ * have are zero.
+ *   EINVAL      the CPU has no control
+ *   ENXIO       it went offline while it counted: @state has the last sums
+ */
+int gperfctr_read(const struct gperfctr *handle,
+		  struct gperfctr_cpu_state *state);
+
+int gperfctr_info(const struct gperfctr *handle, struct perfctr_info *info);
+struct perfctr_cpus_info *gperfctr_cpus_info(const struct gperfctr *handle);
 
 /* ------------------------------- any thread ------------------------------ */
 
@@ -248,6 +504,24 @@ unsigned int perfctr_info_nrctrs(const struct perfctr_info *info);
 
 /* The name of info->cpu_type: a constant string. */
 const char *perfctr_info_cpu_name(const struct perfctr_info *info);
+
+/* CPU n is in the set if mask[n / 32] >> (n % 32) & 1. */
+struct perfctr_cpu_mask {
+	unsigned int nrwords; /* words of 32 bits */
+	unsigned int mask[];
+};
+
+struct perfctr_cpus_info {
+	struct perfctr_cpu_mask *cpus; /* online in this guest */
+	/* Those on which threads can't count: none, a set of that many words */
+	struct perfctr_cpu_mask *cpus_forbidden;
+};
+
+/*
+ * Which CPUs there are: to be freed by one free().  NULL on error: ENOMEM, and
+ * what the device returns.
+ */
+struct perfctr_cpus_info *perfctr_cpus_info(int fd);
 
 #ifdef __cplusplus
 }

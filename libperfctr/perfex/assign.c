@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Which counter counts which event.  Those with the least choice come first:
+ * Which counter counts which event, and when.  Events that don't fit at once
+ * take turns: each, in the user's order, joins the first slot in which there is
+ * a counter for it besides those that are there; so neighbours stay together,
+ * and can be compared.
+ *
+ * Within a slot those with the least choice come first:
  * pinned by the user, only on a fixed counter, better on a fixed counter (it
  * leaves a general one free), only on general counters; then codes that could
  * go to either.  Within a step: the user's order, lowest free counter.
@@ -60,6 +65,13 @@ static bool take_general(struct counters *free, struct event *event)
 	return take(free, event->index);
 }
 
+static bool exists(const struct perfctr_dev_info *info, uint32_t index)
+{
+	struct counters all = {info->general, info->fixed};
+
+	return is_free(&all, index);
+}
+
 static int too_many(const struct event *events, unsigned int nr,
 		    const struct perfctr_dev_info *info,
 		    struct message *message)
@@ -71,66 +83,123 @@ static int too_many(const struct event *events, unsigned int nr,
 		left += events[i].index == NO_COUNTER;
 	return complain(
 		message,
-		"too many events: %u of %u have no counter left; this guest has %d general counters%s",
+		"too many events: %u of %u have no counter left; this guest has %d general counters%s; with -m they take turns",
 		left, nr, general,
 		info->fixed
 			? ", and fixed ones for instructions, cycles and ref-cycles"
 			: "");
 }
 
-int assign_counters(struct event *events, unsigned int nr,
-		    const struct perfctr_dev_info *info,
-		    struct message *message)
+static int taken(const struct event *event, uint32_t index,
+		 const struct perfctr_dev_info *info, struct message *message)
 {
-	struct counters free = {info->general, info->fixed};
-	unsigned int i;
 	char name[16];
 
-	for (i = 0; i < nr; i++) {
-		struct event *event = &events[i];
+	counter_name(index, name);
+	if (exists(info, index))
+		return complain(
+			message,
+			"%s: counter %s is taken by another event; with -m they take turns",
+			event->name, name);
+	return complain(
+		message,
+		"%s: this guest does not have counter %s (perfex -i shows which it has)",
+		event->name, name);
+}
 
-		event->index = NO_COUNTER;
-		if (event->pinned == NO_COUNTER)
+/* The event's own choice, if it has one, must be possible at all. */
+static int check_pinned(const struct event *event, struct message *message)
+{
+	char name[16];
+
+	if (event->pinned == NO_COUNTER ||
+	    (event->pinned & PERFCTR_INDEX_FIXED ? event->pinned == event->fixed
+						 : !event->fixed_only))
+		return 0;
+	return complain(message, "%s: %s can't count that event", event->name,
+			counter_name(event->pinned, name));
+}
+
+/* Of that slot, and without a counter yet. */
+static bool waits(const struct event *event, uint32_t slot)
+{
+	return event->slot == slot && event->index == NO_COUNTER;
+}
+
+/* Of the @nr events those of @slot.  Returns 0, or -1 with @message. */
+static int assign_slot(struct event *events, unsigned int nr, uint32_t slot,
+		       const struct perfctr_dev_info *info,
+		       struct message *message)
+{
+	struct counters free = {info->general, info->fixed};
+	const struct event *end = events + nr;
+	struct event *event;
+
+	for (event = events; event < end; event++)
+		if (event->slot == slot)
+			event->index = NO_COUNTER;
+
+	for (event = events; event < end; event++) {
+		if (!waits(event, slot) || event->pinned == NO_COUNTER)
 			continue;
-		if (event->pinned & PERFCTR_INDEX_FIXED
-			    ? event->pinned != event->fixed
-			    : event->fixed_only)
-			return complain(
-				message, "%s: %s can't count that event",
-				event->name, counter_name(event->pinned, name));
 		if (!take(&free, event->pinned))
-			return complain(
-				message,
-				"%s: counter %s is taken by another event, or this guest does not have it (perfex -i)",
-				event->name, counter_name(event->pinned, name));
+			return taken(event, event->pinned, info, message);
 		event->index = event->pinned;
 	}
-
-	for (i = 0; i < nr; i++) {
-		struct event *event = &events[i];
-
-		if (event->index != NO_COUNTER || !event->fixed_only)
-			continue;
-		if (!take_fixed(&free, event))
-			return complain(
-				message,
-				"%s: only fixed counter %s counts that, and it is taken by another event, or this guest does not have it (perfex -i)",
-				event->name, counter_name(event->fixed, name));
-	}
-	for (i = 0; i < nr; i++)
-		if (events[i].index == NO_COUNTER && !events[i].by_code)
-			take_fixed(&free, &events[i]);
-	for (i = 0; i < nr; i++)
-		if (events[i].index == NO_COUNTER &&
-		    !is_free(&free, events[i].fixed))
-			take_general(&free, &events[i]);
-	for (i = 0; i < nr; i++)
-		if (events[i].index == NO_COUNTER)
-			if (!take_general(&free, &events[i]))
-				take_fixed(&free, &events[i]);
-
-	for (i = 0; i < nr; i++)
-		if (events[i].index == NO_COUNTER)
+	for (event = events; event < end; event++)
+		if (waits(event, slot) && event->fixed_only &&
+		    !take_fixed(&free, event))
+			return taken(event, event->fixed, info, message);
+	for (event = events; event < end; event++)
+		if (waits(event, slot) && !event->by_code)
+			take_fixed(&free, event);
+	for (event = events; event < end; event++)
+		if (waits(event, slot) && !is_free(&free, event->fixed))
+			take_general(&free, event);
+	for (event = events; event < end; event++)
+		if (waits(event, slot) && !take_general(&free, event))
+			take_fixed(&free, event);
+	for (event = events; event < end; event++)
+		if (waits(event, slot))
 			return too_many(events, nr, info, message);
 	return 0;
+}
+
+int assign_counters(struct event *events, unsigned int nr,
+		    const struct perfctr_dev_info *info, bool multiplex,
+		    struct message *message)
+{
+	unsigned int i;
+	uint32_t slot, slots = 1;
+
+	for (i = 0; i < nr; i++) {
+		if (check_pinned(&events[i], message) < 0)
+			return -1;
+		events[i].slot = 0;
+	}
+	if (!multiplex)
+		return assign_slot(events, nr, 0, info, message) < 0 ? -1 : 1;
+
+	for (i = 0; i < nr; i++) {
+		for (slot = 0; slot <= slots; slot++) {
+			events[i].slot = slot;
+			if (!assign_slot(events, i + 1, slot, info, message))
+				break;
+			/* Alone in its slot, and even that fails. */
+			if (slot == slots || !i)
+				return -1;
+		}
+		if (slot < slots)
+			continue;
+		if (slots == PERFCTR_MAX_SLOTS)
+			return complain(
+				message,
+				"%s: too many events: even in %d turns there is no counter left for it",
+				events[i].name, PERFCTR_MAX_SLOTS);
+		slots++;
+	}
+	/* A failed attempt may have moved the others of its slot. */
+	for (slot = 0; slot < slots; slot++)
+		assign_slot(events, nr, slot, info, message);
+	return (int)slots;
 }

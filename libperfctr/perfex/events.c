@@ -336,25 +336,55 @@ static int unknown_event(const char *text, const struct cpu *cpu,
 
 /* --------------------------------- the text ------------------------------ */
 
-/* ":u", ":k", ":uk" and the like; @modifiers begins with ":" or is empty. */
-static int parse_modes(const char *modifiers, uint64_t *modes)
+/* What ":u", ":k", ":h" and the like say. */
+struct modes {
+	uint64_t evtsel; /* EVTSEL_USR, EVTSEL_OS */
+	bool host;
+};
+
+/* ":u:k", ":uk" and the like; @modifiers begins with ":" or is empty. */
+static int parse_modes(const char *modifiers, struct modes *modes)
 {
-	*modes = 0;
+	memset(modes, 0, sizeof(*modes));
 	for (; *modifiers; modifiers++) {
 		switch (*modifiers) {
 		case ':':
 			break;
 		case 'u':
-			*modes |= EVTSEL_USR;
+			modes->evtsel |= EVTSEL_USR;
 			break;
 		case 'k':
-			*modes |= EVTSEL_OS;
+			modes->evtsel |= EVTSEL_OS;
+			break;
+		case 'h':
+			modes->host = true;
 			break;
 		default:
 			return -1;
 		}
 	}
 	return 0;
+}
+
+/*
+ * Takes ":h" (or ".h") out of a libpfm4 name: libpfm4 would reject it, or, for
+ * AMD, set a bit that is Xen's.
+ */
+static bool take_host(char *text)
+{
+	bool host = false;
+	char *at = text;
+
+	while (*at) {
+		if ((*at == ':' || *at == '.') &&
+		    (at[1] == 'h' || at[1] == 'H') && strchr(":.", at[2])) {
+			memmove(at, at + 2, strlen(at + 2) + 1);
+			host = true;
+		} else {
+			at++;
+		}
+	}
+	return host;
 }
 
 /* "3", "0x40000001", "fixed1" */
@@ -376,10 +406,10 @@ static int parse_counter(const char *text, uint32_t *index)
 	return 0;
 }
 
-static int resolve_code(const char *text, uint64_t *evtsel)
+static int resolve_code(const char *text, uint64_t *evtsel, bool *host)
 {
 	unsigned long long low, high = 0;
-	uint64_t modes;
+	struct modes modes;
 	char *end;
 
 	errno = 0;
@@ -399,21 +429,22 @@ static int resolve_code(const char *text, uint64_t *evtsel)
 		return -1;
 	if (parse_modes(end, &modes) < 0)
 		return -1;
-	if (modes)
-		low = (low & ~(EVTSEL_USR | EVTSEL_OS)) | modes;
+	if (modes.evtsel || modes.host)
+		low = (low & ~(EVTSEL_USR | EVTSEL_OS)) | modes.evtsel;
 	*evtsel = low;
+	*host = modes.host;
 	return 0;
 }
 
 /* 0: resolved; 1: not an alias; -1: message */
-static int resolve_alias(const char *text, uint64_t *evtsel,
+static int resolve_alias(const char *text, uint64_t *evtsel, bool *host,
 			 const struct cpu *cpu,
 			 const struct perfctr_dev_info *info,
 			 struct message *message)
 {
 	size_t length = strcspn(text, ":");
+	struct modes modes;
 	bool known = false;
-	uint64_t modes;
 	size_t i;
 
 	for (i = 0; i < NR_ALIASES; i++) {
@@ -428,9 +459,10 @@ static int resolve_alias(const char *text, uint64_t *evtsel,
 		if (parse_modes(text + length, &modes) < 0)
 			return complain(
 				message,
-				"event %s: only :u and :k may follow %s", text,
-				alias->name);
-		*evtsel = alias->code | modes;
+				"event %s: only :u, :k and :h may follow %s",
+				text, alias->name);
+		*evtsel = alias->code | modes.evtsel;
+		*host = modes.host;
 		return 0;
 	}
 	return known ? complain(
@@ -489,23 +521,26 @@ int event_resolve(struct event *event, const char *text, const struct cpu *cpu,
 
 	if (isdigit((unsigned char)*what)) {
 		event->by_code = true;
-		if (resolve_code(what, &event->evtsel) < 0)
+		if (resolve_code(what, &event->evtsel, &event->host) < 0)
 			return complain(
 				message,
 				"event %s is not a hexadecimal code (like 0x4300C0)",
 				text);
 		event->evtsel &= ~EVTSEL_EN;
 	} else {
-		error = resolve_alias(what, &event->evtsel, cpu, info, message);
+		error = resolve_alias(what, &event->evtsel, &event->host, cpu,
+				      info, message);
 		if (error < 0)
 			return -1;
+		if (error)
+			event->host = take_host(what);
 		if (error &&
 		    names_resolve(what, &event->evtsel, &error, message) < 0)
 			return error == ENOENT
 				       ? unknown_event(text, cpu, info, message)
 				       : -1;
 	}
-	if (!(event->evtsel & (EVTSEL_USR | EVTSEL_OS)))
+	if (!(event->evtsel & (EVTSEL_USR | EVTSEL_OS)) && !event->host)
 		event->evtsel |= EVTSEL_USR;
 	find_fixed(event, cpu);
 	/* The user's choice of a fixed counter, by a code of mode bits only. */
@@ -515,6 +550,31 @@ int event_resolve(struct event *event, const char *text, const struct cpu *cpu,
 		event->fixed = event->pinned;
 		event->fixed_only = true;
 	}
+	return 0;
+}
+
+/* ":h": Xen's own execution. */
+static int check_host(const struct event *event,
+		      const struct perfctr_dev_info *info,
+		      struct message *message)
+{
+	uint64_t modes = event->evtsel & (EVTSEL_USR | EVTSEL_OS);
+
+	if (!(info->features & PERFCTR_FEAT_HOST))
+		return strstr(info->guest, "dom0")
+			       ? complain(
+					 message,
+					 "event %s: this Xen can't count its own execution (:h)",
+					 event->name)
+			       : complain(
+					 message,
+					 "event %s: only a privileged guest (dom0) may count Xen's own execution (:h), and this is a %s",
+					 event->name, info->guest);
+	if (modes && modes != (EVTSEL_USR | EVTSEL_OS))
+		return complain(
+			message,
+			"event %s: :h goes alone or with both :u and :k",
+			event->name);
 	return 0;
 }
 
@@ -534,6 +594,8 @@ int event_check(const struct event *event, const struct perfctr_dev_info *info,
 			message,
 			"event %s: bits 0x%llx of the event select are not allowed in this guest, or this CPU has none such",
 			event->name, (unsigned long long)bad);
+	if (event->host)
+		return check_host(event, info, message);
 	if (modes == EVTSEL_OS && !(info->features & PERFCTR_FEAT_SPLIT))
 		return complain(
 			message,

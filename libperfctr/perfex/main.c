@@ -91,10 +91,10 @@ static unsigned int choose_default_events(struct event *events,
 		if (!event_resolve(&events[nr], default_events[i], cpu, info,
 				   &ignored) &&
 		    !event_check(&events[nr], info, &ignored) &&
-		    !assign_counters(events, nr + 1, info, &ignored))
+		    assign_counters(events, nr + 1, info, false, &ignored) > 0)
 			nr++;
 	/* A failed attempt may have moved the others. */
-	assign_counters(events, nr, info, &ignored);
+	assign_counters(events, nr, info, false, &ignored);
 	return nr;
 }
 
@@ -113,26 +113,43 @@ static int choose_events(struct event *events, const struct options *options,
 				  info, message) < 0 ||
 		    event_check(&events[i], info, message) < 0)
 			return -1;
-	if (assign_counters(events, options->nr_events, info, message) < 0)
+	if (assign_counters(events, options->nr_events, info,
+			    options->multiplex, message) < 0)
 		return -1;
 	return (int)options->nr_events;
 }
 
 static void make_control(struct perfctr_dev_control *control,
+			 const struct options *options,
 			 const struct event *events, unsigned int nr)
 {
 	unsigned int i;
+	bool turns = false;
 
 	memset(control, 0, sizeof(*control));
 	control->nr = nr;
 	control->flags = PERFCTR_CTL_TSC_ON | PERFCTR_CTL_START_ON_EXEC;
+	if (!options->no_inherit)
+		control->flags |= PERFCTR_CTL_INHERIT;
+	if (options->per_thread)
+		control->flags |= PERFCTR_CTL_RECORDS;
 	for (i = 0; i < nr; i++) {
-		control->counter[i].index = events[i].index;
-		control->counter[i].evtsel = events[i].evtsel;
+		struct perfctr_dev_counter *counter = &control->counter[i];
+
+		counter->index = events[i].index;
+		counter->flags = PERFCTR_COUNTER_SLOT(events[i].slot);
+		counter->evtsel = events[i].evtsel;
 		/* A fixed counter has no event to select. */
 		if (events[i].index & PERFCTR_INDEX_FIXED)
-			control->counter[i].evtsel &= EVTSEL_USR | EVTSEL_OS;
+			counter->evtsel &= EVTSEL_USR | EVTSEL_OS;
+		if (events[i].host)
+			counter->flags |= PERFCTR_COUNTER_HOST;
+		if (events[i].slot)
+			turns = true;
 	}
+	/* With one slot there is nothing to slice. */
+	if (turns)
+		control->slice_us = options->slice_us;
 }
 
 /* ---------------------------------- output ------------------------------- */
@@ -224,9 +241,7 @@ static int pass_on(int wait_status)
 	return 128 + signal_number;
 }
 
-static int print_result(struct output *output, const struct event *events,
-			unsigned int nr, const struct perfctr_dev_info *info,
-			const struct result *result)
+static int print_result(struct output *output, const struct report *report)
 {
 	struct message message;
 	char *text = NULL;
@@ -238,7 +253,7 @@ static int print_result(struct output *output, const struct event *events,
 		complain(&message, "out of memory");
 		return fail(EXIT_PERFEX, &message);
 	}
-	report_counts(stream, events, nr, info, result);
+	report_counts(stream, report);
 	if (fclose(stream) != 0 ||
 	    output_write(output, text, size, &message) < 0)
 		status = fail(EXIT_PERFEX, &message);
@@ -246,18 +261,37 @@ static int print_result(struct output *output, const struct event *events,
 	return status;
 }
 
-/* Counting ended before the command did. */
-static void explain_end(const struct result *result, struct message *message)
+/*
+ * Were counts lost that the user had reason to expect?  That a program is
+ * refused or still runs is how things are, and a line says so; but what the
+ * command itself executes is what it is all about.
+ */
+static bool is_failure(const struct result *result)
 {
-	int error = result->sums.error < 0 ? -result->sums.error : EIO;
+	const struct perfctr_dev_group *group = &result->group;
 
-	complain(
-		message,
-		"counting ended before the command did (%s%s): the counts are those until then",
-		strerror(error),
-		error == EPERM
-			? ": it executed a set-user-ID program, or the hypervisor took the counters away"
-			: "");
+	return result->first_error || group->errors || group->lost;
+}
+
+/* Returns perfex's own status. */
+static int report_result(struct output *output, const struct report *report)
+{
+	const struct result *result = report->result;
+	struct message message;
+	int status;
+
+	if (result->read_error) {
+		output_abandon(output);
+		complain(&message,
+			 "the command ran, but its counts are lost: %s",
+			 strerror(result->read_error));
+		return fail(EXIT_PERFEX, &message);
+	}
+	status = print_result(output, report);
+	/* Nobody may be looking at the file just now. */
+	if (output->path)
+		report_notes(stderr, "perfex: ", result);
+	return !status && is_failure(result) ? EXIT_PERFEX : status;
 }
 
 static int count_command(const struct options *options, const struct cpu *cpu)
@@ -279,7 +313,7 @@ static int count_command(const struct options *options, const struct cpu *cpu)
 		close(fd);
 		return fail(EXIT_USAGE, &message);
 	}
-	make_control(&control, events, (unsigned int)nr);
+	make_control(&control, options, events, (unsigned int)nr);
 
 	status = run_counted(options->command, fd, &control, &result, &message);
 	close(fd);
@@ -290,20 +324,17 @@ static int count_command(const struct options *options, const struct cpu *cpu)
 
 	/* A reader of our output that has gone is an error, not our end. */
 	signal(SIGPIPE, SIG_IGN);
-	if (result.read_error) {
-		output_abandon(&output);
-		complain(&message,
-			 "the command ran, but its counts are lost: %s",
-			 strerror(result.read_error));
-		status = fail(EXIT_PERFEX, &message);
-	} else {
-		status = print_result(&output, events, (unsigned int)nr, &info,
-				      &result);
-	}
-	if (!result.read_error && result.sums.status & PERFCTR_STATUS_ERROR) {
-		explain_end(&result, &message);
-		status = fail(EXIT_PERFEX, &message);
-	}
+	status = report_result(&output,
+			       &(const struct report){
+				       .events = events,
+				       .nr = (unsigned int)nr,
+				       .info = &info,
+				       .result = &result,
+				       .multiplexed = options->multiplex,
+				       .scale = options->scale,
+				       .per_thread = options->per_thread,
+			       });
+	free(result.records);
 	/* What the command returned matters more. */
 	return result.wait_status ? pass_on(result.wait_status) : status;
 }

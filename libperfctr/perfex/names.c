@@ -163,8 +163,7 @@ int names_resolve(const char *text, uint64_t *evtsel, int *error,
 		return -1;
 	}
 	*error = EINVAL;
-	result = pfm_get_os_event_encoding(text, PFM_PLM3, PFM_OS_NONE,
-					   &encoding);
+	result = pfm_get_os_event_encoding(text, 0, PFM_OS_NONE, &encoding);
 	if (result != PFM_SUCCESS) {
 		unit_masks(event, masks, sizeof(masks));
 		return complain(message, "event %s: %s%s%s", text,

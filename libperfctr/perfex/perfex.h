@@ -68,14 +68,16 @@ struct event {
 	uint32_t fixed; /* operand of the fixed counter for it, or NO_COUNTER */
 	bool fixed_only; /* no general counter can count it */
 	bool by_code;    /* given as a code, so meant for a general counter */
+	bool host;       /* Xen's own execution, too */
 	uint32_t index;  /* operand of its counter: assign_counters() */
+	uint32_t slot;   /* whose turn it shares: assign_counters() */
 };
 
 /*
  * Resolve what the user wrote after -e:
- *	ALIAS[:u][:k][@COUNTER]
- *	LIBPFM4-NAME[:ATTRIBUTE]...[@COUNTER]
- *	CODE[/HIGH][:u][:k][@COUNTER]	hexadecimal, begins with a digit
+ *	ALIAS[:u][:k][:h][@COUNTER]
+ *	LIBPFM4-NAME[:ATTRIBUTE]...[:h][@COUNTER]
+ *	CODE[/HIGH][:u][:k][:h][@COUNTER]	hexadecimal, begins with a digit
  * @info: what the device says, or NULL if there is none; only for whether an
  * event exists.  Returns 0, or -1 with @message.
  */
@@ -101,7 +103,7 @@ void names_initialize(uint32_t vendor);
 bool names_known(void);
 
 /*
- * The event select of a libpfm4 name, user mode if it does not say which.
+ * The event select of a libpfm4 name, without a mode if it does not say which.
  * Returns 0, or -1 with @message; ENOENT as *@error if there is no such event
  * at all.
  */
@@ -117,11 +119,13 @@ void names_list(FILE *stream);
 /* ---------------------------------- assign.c ----------------------------- */
 
 /*
- * Give each event a counter of its own: "index" of each.  Returns 0, or -1
- * with @message.
+ * Give each event a counter: "index" of each.  Without @multiplex all of them
+ * are counted at once; with it those that do not fit take turns: "slot" of
+ * each, from 0 on.  Returns the number of slots (at least 1), or -1 with
+ * @message.
  */
 int assign_counters(struct event *events, unsigned int nr,
-		    const struct perfctr_dev_info *info,
+		    const struct perfctr_dev_info *info, bool multiplex,
 		    struct message *message);
 
 /* "pmc3" or "fixed0"; the longest has 15 characters and the end. */
@@ -133,8 +137,13 @@ struct options {
 	enum { RUN, SHOW_INFO, LIST_EVENTS, SHOW_HELP, SHOW_VERSION } what;
 	char *event_texts[PERFCTR_MAX_COUNTERS]; /* malloc'd */
 	unsigned int nr_events;
-	const char *output; /* -o, or NULL */
-	char **command;     /* NULL-terminated, empty unless RUN */
+	const char *output;    /* -o, or NULL */
+	bool no_inherit;       /* the first thread only */
+	bool per_thread;       /* list the threads apart */
+	bool multiplex;        /* -m */
+	bool scale;            /* print estimates */
+	unsigned int slice_us; /* 0: the module's */
+	char **command;        /* NULL-terminated, empty unless RUN */
 };
 
 /* Returns 0, or -1 with @message. */
@@ -146,7 +155,10 @@ void options_help(FILE *stream);
 /* ----------------------------------- run.c ------------------------------- */
 
 struct result {
-	struct perfctr_dev_sums sums;
+	struct perfctr_dev_group group;
+	struct perfctr_dev_record *records; /* malloc'd; if asked for */
+	size_t nr_records;
+	int first_error; /* errno with which the first thread ended, or 0 */
 	double seconds;  /* from exec to exit */
 	int wait_status; /* of waitpid() */
 	int read_error;  /* errno if there are no sums, or 0 */
@@ -154,7 +166,7 @@ struct result {
 
 /*
  * Run @command with counters on, and wait for it.  @fd: an unbound handle.
- * Returns 0, or the exit status for perfex if the command was not run; then
+ * What @control lets count besides is counted until the command ends.  Returns 0, or the exit status for perfex if the command was not run; then
  * @message says why.
  */
 int run_counted(char **command, int fd,
@@ -167,9 +179,25 @@ void explain_device(int error, struct message *message);
 
 /* ---------------------------------- report.c ----------------------------- */
 
-void report_counts(FILE *stream, const struct event *events, unsigned int nr,
-		   const struct perfctr_dev_info *info,
-		   const struct result *result);
+/* What was counted and how, for the report. */
+struct report {
+	const struct event *events;
+	unsigned int nr;
+	const struct perfctr_dev_info *info;
+	const struct result *result;
+	bool multiplexed; /* -m: say which share of the time was counted */
+	bool scale;       /* print estimates, marked */
+	bool per_thread;  /* list the records */
+};
+
+void report_counts(FILE *stream, const struct report *report);
+
+/*
+ * What the counts do not have in them, or more than the user might think: one
+ * line each, @prefix before it.  Returns how many lines.
+ */
+unsigned int report_notes(FILE *stream, const char *prefix,
+			  const struct result *result);
 void report_info(FILE *stream, const struct cpu *cpu,
 		 const struct perfctr_dev_info *info);
 void report_events(FILE *stream, const struct cpu *cpu,

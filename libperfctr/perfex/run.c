@@ -2,13 +2,15 @@
 /*
  * The command, counted.  The child makes counters for itself with the handle
  * that perfex opened, asks for counting from the next exec on, and executes
- * the command: so nothing of perfex is in the counts.  perfex keeps the handle,
- * which outlives the child, and reads the final counts from it.
+ * the command: so nothing of perfex is in the counts.  The child's set founds
+ * the group of all that the command creates.  perfex keeps the handle, which
+ * outlives the child, and reads the group's sums from it.
  */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -60,7 +62,12 @@ void explain_device(int error, struct message *message)
 	case EBUSY:
 		complain(
 			message,
-			"the host's counters are in other use: the host's administrator can end that (Xen's command line: vpmu=, watchdog)");
+			"the counters are in other use: somebody counts whole CPUs in this guest, or the host uses them itself (Xen's command line: vpmu=, watchdog)");
+		break;
+	case EEXIST:
+		complain(
+			message,
+			"this command is being counted already, by another perfex, which follows children (--no-inherit)");
 		break;
 	case EOPNOTSUPP:
 		complain(
@@ -210,6 +217,48 @@ static int explain_failure(const struct child_failure *failure,
 	return failure->error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
+/* The members one by one; errno value, or 0. */
+static int read_records(int fd, struct result *result)
+{
+	struct perfctr_dev_record record = {.serial = 0};
+	size_t room = 0;
+
+	while (!perfctr_device_next_record(fd, &record)) {
+		if (result->nr_records == room) {
+			struct perfctr_dev_record *records;
+
+			room = room ? 2 * room : 64;
+			records = reallocarray(result->records, room,
+					       sizeof(record));
+			if (!records)
+				return ENOMEM;
+			result->records = records;
+		}
+		result->records[result->nr_records++] = record;
+	}
+	return errno == ENOENT ? 0 : errno;
+}
+
+/*
+ * The records first: a member that ends in between is then in the sums at
+ * least, and the listing is never ahead of them.
+ */
+static void read_counts(int fd, bool records, struct result *result)
+{
+	struct perfctr_dev_sums first;
+
+	if (records) {
+		result->read_error = read_records(fd, result);
+		if (result->read_error)
+			return;
+	}
+	if (perfctr_device_read_group(fd, &result->group) < 0 ||
+	    perfctr_device_read(fd, &first) < 0)
+		result->read_error = errno;
+	else if (perfctr_device_end(&first) < 0)
+		result->first_error = errno;
+}
+
 int run_counted(char **command, int fd,
 		const struct perfctr_dev_control *control,
 		struct result *result, struct message *message)
@@ -251,7 +300,6 @@ int run_counted(char **command, int fd,
 
 	if (failed == sizeof(failure))
 		return explain_failure(&failure, command[0], message);
-	if (perfctr_device_read(fd, &result->sums) < 0)
-		result->read_error = errno;
+	read_counts(fd, control->flags & PERFCTR_CTL_RECORDS, result);
 	return 0;
 }

@@ -51,3 +51,29 @@ int perfctr_device_read(int fd, struct perfctr_dev_sums *sums)
 {
 	return ioctl(fd, PERFCTR_IOC_READ, sums) < 0 ? -1 : 0;
 }
+
+int perfctr_device_read_group(int fd, struct perfctr_dev_group *group)
+{
+	return ioctl(fd, PERFCTR_IOC_READ_GROUP, group) < 0 ? -1 : 0;
+}
+
+int perfctr_device_next_record(int fd, struct perfctr_dev_record *record)
+{
+	if (ioctl(fd, PERFCTR_IOC_NEXT_RECORD, record) < 0)
+		return -1;
+	record->comm[sizeof(record->comm) - 1] = '\0';
+	return 0;
+}
+
+int perfctr_device_errno(int32_t error)
+{
+	return error < 0 ? -error : EIO;
+}
+
+int perfctr_device_end(const struct perfctr_dev_sums *sums)
+{
+	if (!(sums->status & PERFCTR_STATUS_ERROR))
+		return 0;
+	errno = perfctr_device_errno(sums->error);
+	return -1;
+}

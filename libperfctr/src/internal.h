@@ -52,8 +52,31 @@ HIDDEN int perfctr_device_create(int fd);
 HIDDEN int perfctr_device_control(int fd,
 				  const struct perfctr_dev_control *control);
 HIDDEN int perfctr_device_read(int fd, struct perfctr_dev_sums *sums);
+HIDDEN int perfctr_device_read_group(int fd, struct perfctr_dev_group *group);
+HIDDEN int perfctr_device_next_record(int fd,
+				      struct perfctr_dev_record *record);
 
-/* Historical control to the device's and back; -1 and errno. */
+/* The errno value of a device's "error" of a set that ended with one. */
+HIDDEN int perfctr_device_errno(int32_t error);
+/* Did counting end with an error?  0, or -1 and errno. */
+HIDDEN int perfctr_device_end(const struct perfctr_dev_sums *sums);
+
+/* vperfctr_read_state() and its like. */
+HIDDEN int perfctr_read_state(int fd, struct perfctr_sum_ctrs *sums,
+			      struct vperfctr_control *control);
+/* All entries are written; -1 and EPROTO if there are more. */
+HIDDEN int perfctr_sums_from_device(const struct perfctr_dev_sums *from,
+				    struct perfctr_sum_ctrs *to);
+
+/* @count * @tsc / @loaded, rounded; 0 if @loaded is. */
+HIDDEN uint64_t perfctr_estimate(uint64_t count, uint64_t tsc, uint64_t loaded);
+
+/* Controls to the device's and back; -1 and errno. */
+HIDDEN int perfctr_cpu_control_to_device(const struct perfctr_cpu_control *from,
+					 struct perfctr_dev_control *to);
+HIDDEN int
+perfctr_group_control_to_device(const struct vperfctr_group_control *from,
+				struct perfctr_dev_control *to);
 HIDDEN int perfctr_control_to_device(const struct vperfctr_control *from,
 				     struct perfctr_dev_control *to);
 HIDDEN int perfctr_control_from_device(const struct perfctr_dev_control *from,

@@ -30,8 +30,7 @@
 #include "internal.h"
 #include "rdpmc.h"
 
-#define likely(x)   __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#define likely(x) __builtin_expect(!!(x), 1)
 /*
  * Not even cloned with other parameters: so the fast path leaves its own
  * parameters where they are and jumps.
@@ -213,10 +212,9 @@ out:
 }
 
 /*
- * All counts of a running set of @nr; where that is a constant, without a loop.
- * One test for all: the module starts and stops the TSC and the counters of a
- * set together, so where the TSC runs, each index is one to execute RDPMC
- * with.  (Where the TSC is not asked for, read_ctrs_again() does it.)
+ * All counts of a set whose @nr counters and TSC run, which "all_running" says;
+ * where @nr is a constant, without a loop.  Counters that wait for their slot,
+ * or run without the TSC, are read_ctrs_again()'s, which looks at each.
  */
 static inline __attribute__((always_inline)) int
 read_ctrs_nr(const struct vperfctr *self, struct perfctr_sum_ctrs *to,
@@ -225,8 +223,6 @@ read_ctrs_nr(const struct vperfctr *self, struct perfctr_sum_ctrs *to,
 	const struct perfctr_page *page = &self->page;
 	unsigned int i;
 
-	if (unlikely(!page->tsc_running))
-		return read_ctrs_again(self, to);
 	to->tsc = rdtsc() - page->tsc_start + page->tsc_sum;
 #pragma GCC unroll 4
 	for (i = 0; i < nr; i++)
@@ -239,9 +235,11 @@ static __attribute__((noinline)) int
 read_other_ctrs(const struct vperfctr *self, struct perfctr_sum_ctrs *to)
 {
 	uint32_t sequence = read_begin(&self->page);
-	uint32_t nr = self->page.nr;
+	uint32_t nr = self->page.all_running;
 
 	switch (nr) {
+	case 0:
+		return read_ctrs_again(self, to);
 	case 1:
 		return read_ctrs_nr(self, to, sequence, 1);
 	case 2:
@@ -260,8 +258,16 @@ int vperfctr_read_ctrs(const struct vperfctr *self, struct perfctr_sum_ctrs *to)
 {
 	uint32_t sequence = read_begin(&self->page);
 
-	return likely(self->page.nr == 4) ? read_ctrs_nr(self, to, sequence, 4)
-					  : read_other_ctrs(self, to);
+	return likely(self->page.all_running == 4)
+		       ? read_ctrs_nr(self, to, sequence, 4)
+		       : read_other_ctrs(self, to);
+}
+
+unsigned long long vperfctr_read_stolen(const struct vperfctr *self)
+{
+	/* One value, so of one time by itself. */
+	barrier();
+	return self->page.tsc_stolen;
 }
 
 int vperfctr_is_running(const struct vperfctr *self)

@@ -90,36 +90,50 @@ int vperfctr_unlink(const struct vperfctr *self)
 	return ioctl(self->fd, PERFCTR_IOC_UNLINK) < 0 ? -1 : 0;
 }
 
+int perfctr_sums_from_device(const struct perfctr_dev_sums *from,
+			     struct perfctr_sum_ctrs *to)
+{
+	unsigned int i;
+
+	if (from->nr > PERFCTR_MAX_PMCS) {
+		errno = EPROTO;
+		return -1;
+	}
+	to->tsc = from->tsc;
+	for (i = 0; i < PERFCTR_MAX_PMCS; i++)
+		to->pmc[i] = i < from->nr ? from->pmc[i] : 0;
+	return 0;
+}
+
+int perfctr_read_state(int fd, struct perfctr_sum_ctrs *sums,
+		       struct vperfctr_control *control)
+{
+	struct perfctr_dev_control device_control;
+	struct perfctr_dev_sums device_sums;
+
+	if (control &&
+	    (ioctl(fd, PERFCTR_IOC_GET_CONTROL, &device_control) < 0 ||
+	     perfctr_control_from_device(&device_control, control) < 0))
+		return -1;
+	if (sums && (perfctr_device_read(fd, &device_sums) < 0 ||
+		     perfctr_sums_from_device(&device_sums, sums) < 0))
+		return -1;
+	return 0;
+}
+
 int vperfctr_read_state(const struct vperfctr *self,
 			struct perfctr_sum_ctrs *sums,
 			struct vperfctr_control *control)
 {
-	struct perfctr_dev_control device_control;
-	struct perfctr_dev_sums device_sums;
-	unsigned int i;
-
-	if (control) {
-		if (ioctl(self->fd, PERFCTR_IOC_GET_CONTROL, &device_control) <
-			    0 ||
-		    perfctr_control_from_device(&device_control, control) < 0)
-			return -1;
-	}
-	if (sums) {
-		if (perfctr_device_read(self->fd, &device_sums) < 0)
-			return -1;
-		if (device_sums.nr > PERFCTR_MAX_PMCS) {
-			errno = EPROTO;
-			return -1;
-		}
-		sums->tsc = device_sums.tsc;
-		for (i = 0; i < PERFCTR_MAX_PMCS; i++)
-			sums->pmc[i] =
-				i < device_sums.nr ? device_sums.pmc[i] : 0;
-	}
-	return 0;
+	return perfctr_read_state(self->fd, sums, control);
 }
 
 int vperfctr_info(const struct vperfctr *self, struct perfctr_info *info)
 {
 	return perfctr_info(self->fd, info);
+}
+
+struct perfctr_cpus_info *vperfctr_cpus_info(const struct vperfctr *self)
+{
+	return perfctr_cpus_info(self->fd);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -20,9 +21,20 @@ static struct {
 	struct perfctr_dev_info info;
 	struct perfctr_dev_control control;
 	struct perfctr_dev_sums sums;
+	struct perfctr_dev_group group;
+	struct {
+		bool exists, has_counters;
+		unsigned int flags; /* of the last attempt */
+	} other;
+	struct {
+		struct perfctr_dev_control control;
+		struct perfctr_dev_sums sums;
+		unsigned int starts, stops;
+		int start_error, stop_error;
+	} cpus[4];
 } device;
 
-static int open_error;
+static int open_error, memory_error, memory_fd;
 
 int __real_open(const char *path, int flags, ...);
 int __real_ioctl(int fd, unsigned long request, ...);
@@ -30,6 +42,15 @@ int __wrap_open(const char *path, int flags, ...);
 
 int __wrap_open(const char *path, int flags, ...)
 {
+	if (!strcmp(path, "/proc/4321/mem")) {
+		assert_true(flags & O_CLOEXEC);
+		assert_int_equal(flags & O_ACCMODE, O_RDONLY);
+		if (memory_error) {
+			errno = memory_error;
+			return -1;
+		}
+		return memory_fd = memfd_create("memory", 0);
+	}
 	if (strcmp(path, PERFCTR_DEVICE))
 		return __real_open(path, flags, 0);
 	assert_true(flags & O_CLOEXEC);
@@ -40,6 +61,40 @@ int __wrap_open(const char *path, int flags, ...)
 	device.fd = memfd_create("perfctr", 0);
 	assert_int_equal(ftruncate(device.fd, 4096), 0);
 	return device.fd;
+}
+
+/* As the module answers. */
+static int attach(const struct perfctr_dev_attach *attach)
+{
+	assert_int_equal(attach->tid, 4321);
+	assert_int_equal(attach->mem_fd, memory_fd);
+	assert_int_not_equal(fcntl(memory_fd, F_GETFD), -1);
+	assert_int_equal(attach->reserved, 0);
+	device.other.flags = attach->flags;
+	if (!device.other.exists)
+		return ESRCH;
+	if (attach->flags & PERFCTR_ATTACH_CREATE) {
+		if (device.other.has_counters)
+			return EEXIST;
+		device.other.has_counters = true;
+		return 0;
+	}
+	return device.other.has_counters ? 0 : ESRCH;
+}
+
+static int cpu_control(const struct perfctr_dev_cpu *cpu)
+{
+	if (cpu->cpu >= 4)
+		return ENXIO;
+	if (!cpu->control.nr) {
+		device.cpus[cpu->cpu].stops++;
+		return device.cpus[cpu->cpu].stop_error;
+	}
+	device.cpus[cpu->cpu].starts++;
+	if (device.cpus[cpu->cpu].start_error)
+		return device.cpus[cpu->cpu].start_error;
+	device.cpus[cpu->cpu].control = cpu->control;
+	return 0;
 }
 
 int __wrap_ioctl(int fd, unsigned long request, ...)
@@ -72,6 +127,22 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	case PERFCTR_IOC_READ:
 		memcpy(argument, &device.sums, sizeof(device.sums));
 		break;
+	case PERFCTR_IOC_READ_GROUP:
+		memcpy(argument, &device.group, sizeof(device.group));
+		break;
+	case PERFCTR_IOC_ATTACH:
+		errno = attach(argument);
+		return errno ? -1 : 0;
+	case PERFCTR_IOC_CPU_CONTROL:
+		errno = cpu_control(argument);
+		return errno ? -1 : 0;
+	case PERFCTR_IOC_CPU_READ: {
+		struct perfctr_dev_cpu *cpu = argument;
+
+		assert_in_range(cpu->cpu, 0, 3);
+		cpu->sums = device.cpus[cpu->cpu].sums;
+		break;
+	}
 	}
 	return 0;
 }
@@ -80,7 +151,9 @@ static int reset(void **state)
 {
 	(void)state;
 	memset(&device, 0, sizeof(device));
-	open_error = 0;
+	open_error = memory_error = 0;
+	memory_fd = -1;
+	device.info.cpus = 4;
 	device.info.version = PERFCTR_ABI_VERSION_DEV;
 	device.info.vendor = PERFCTR_VENDOR_INTEL;
 	device.info.general = 0xf;
@@ -298,6 +371,458 @@ static void test_info(void **state)
 	vperfctr_close(self);
 }
 
+static void test_state_that_can_not_be_said(void **state)
+{
+	struct vperfctr *self = vperfctr_open();
+	struct vperfctr_control got;
+
+	(void)state;
+	device.control.nr = 2;
+	device.control.counter[1].flags = PERFCTR_COUNTER_SLOT(1);
+	assert_int_equal(vperfctr_read_state(self, NULL, &got), -1);
+	assert_int_equal(errno, EPROTO);
+	device.control.counter[1].flags = PERFCTR_COUNTER_HOST;
+	assert_int_equal(vperfctr_read_state(self, NULL, &got), -1);
+	assert_int_equal(errno, EPROTO);
+	vperfctr_close(self);
+}
+
+/* ----------------------------- groups and slots -------------------------- */
+
+static struct vperfctr_group_control three_in_two_slots(void)
+{
+	struct vperfctr_group_control group;
+	unsigned int i;
+
+	memset(&group, 0, sizeof(group));
+	group.control = one_event();
+	group.control.cpu_control.nractrs = 3;
+	for (i = 0; i < 3; i++) {
+		group.control.cpu_control.pmc_map[i] = i % 2;
+		group.control.cpu_control.evntsel[i] = 0x4100c0;
+	}
+	group.slot[2] = 1;
+	return group;
+}
+
+static void test_group_control(void **state)
+{
+	struct vperfctr *self = vperfctr_open();
+	struct vperfctr_group_control group = three_in_two_slots();
+
+	(void)state;
+	group.control.cpu_control.evntsel[1] = 0x400000;
+	group.host = 2;
+	group.flags = VPERFCTR_GROUP_INHERIT;
+	group.slice_us = 777;
+	assert_int_equal(vperfctr_control_group(self, &group), 0);
+	assert_int_equal(device.control.nr, 3);
+	assert_int_equal(device.control.flags,
+			 PERFCTR_CTL_TSC_ON | PERFCTR_CTL_INHERIT);
+	assert_int_equal(device.control.slice_us, 777);
+	assert_int_equal(device.control.counter[0].flags, 0);
+	assert_int_equal(device.control.counter[1].flags, PERFCTR_COUNTER_HOST);
+	assert_int_equal(device.control.counter[1].evtsel, 0);
+	assert_int_equal(device.control.counter[2].flags,
+			 PERFCTR_COUNTER_SLOT(1));
+
+	/* The plain one has none of that. */
+	assert_int_equal(vperfctr_control(self, &group.control), 0);
+	assert_int_equal(device.control.flags, PERFCTR_CTL_TSC_ON);
+	assert_int_equal(device.control.slice_us, 0);
+	assert_int_equal(device.control.counter[2].flags, 0);
+	vperfctr_close(self);
+}
+
+static void test_group_control_errors(void **state)
+{
+	struct vperfctr *self = vperfctr_open();
+	struct vperfctr_group_control group;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 7; i++) {
+		group = three_in_two_slots();
+		switch (i) {
+		case 0:
+			group.flags = 2;
+			break;
+		case 1:
+			group.slot[2] = 8;
+			break;
+		case 2: /* of an entry that there is not */
+			group.slot[3] = 1;
+			break;
+		case 3:
+			group.host = 8;
+			break;
+		case 4:
+			group._reserved[3] = 1;
+			break;
+		case 5:
+			group.control.flags = 2;
+			break;
+		case 6:
+			group.control.cpu_control.nractrs = 19;
+			break;
+		}
+		errno = 0;
+		if (vperfctr_control_group(self, &group) != -1 ||
+		    errno != EINVAL)
+			fail_msg("case %u: errno %d", i, errno);
+	}
+	assert_int_equal(device.calls[3], 0);
+	vperfctr_close(self);
+}
+
+static void test_group_sums(void **state)
+{
+	struct vperfctr *self = vperfctr_open();
+	struct vperfctr_group_sums group;
+	struct vperfctr_sums sums;
+
+	(void)state;
+	device.sums.nr = 2;
+	device.sums.tsc = 3000;
+	device.sums.stolen = 50;
+	device.sums.pmc[0] = 10;
+	device.sums.pmc[1] = 7;
+	device.sums.pmc[2] = 99; /* beyond nr */
+	device.sums.loaded[0] = 3000;
+	device.sums.loaded[1] = 1000;
+	device.group.sums = device.sums;
+	device.group.sums.tsc = 6000;
+	device.group.live = 1;
+	device.group.ended = 2;
+	device.group.refused = 3;
+	device.group.lost = 4;
+
+	assert_int_equal(vperfctr_read_sums(self, &sums), 0);
+	assert_int_equal(sums.nr, 2);
+	assert_int_equal(sums.tsc, 3000);
+	assert_int_equal(sums.stolen, 50);
+	assert_int_equal(sums.pmc[1], 7);
+	assert_int_equal(sums.loaded[1], 1000);
+	assert_int_equal(sums.pmc[2], 0);
+	assert_int_equal(vperfctr_estimate(&sums, 0), 10);
+	assert_int_equal(vperfctr_estimate(&sums, 1), 21);
+	assert_int_equal(vperfctr_estimate(&sums, 2), 0);
+	assert_int_equal(vperfctr_estimate(&sums, 100), 0);
+
+	assert_int_equal(vperfctr_read_group(self, &group), 0);
+	assert_int_equal(group.sums.tsc, 6000);
+	assert_int_equal(group.sums.pmc[0], 10);
+	assert_int_equal(group.live, 1);
+	assert_int_equal(group.ended, 2);
+	assert_int_equal(group.refused, 3);
+	assert_int_equal(group.lost, 4);
+	assert_int_equal(group.error, 0);
+
+	/* A member's error is not the call's; the thread's own is. */
+	device.group.errors = 1;
+	device.group.sums.status = PERFCTR_STATUS_ERROR;
+	device.group.sums.error = -EPERM;
+	assert_int_equal(vperfctr_read_group(self, &group), 0);
+	assert_int_equal(group.errors, 1);
+	assert_int_equal(group.error, EPERM);
+	device.sums.status = PERFCTR_STATUS_ERROR;
+	device.sums.error = -EIO;
+	assert_int_equal(vperfctr_read_sums(self, &sums), -1);
+	assert_int_equal(errno, EIO);
+	assert_int_equal(sums.pmc[1], 7);
+
+	device.sums.nr = device.group.sums.nr = 19;
+	assert_int_equal(vperfctr_read_sums(self, &sums), -1);
+	assert_int_equal(errno, EPROTO);
+	assert_int_equal(vperfctr_read_group(self, &group), -1);
+	assert_int_equal(errno, EPROTO);
+	device.errors[8] = ENOENT;
+	assert_int_equal(vperfctr_read_group(self, &group), -1);
+	assert_int_equal(errno, ENOENT);
+	vperfctr_close(self);
+}
+
+static void test_estimate(void **state)
+{
+	(void)state;
+	assert_int_equal(perfctr_estimate(5, 100, 0), 0);
+	assert_int_equal(perfctr_estimate(0, 100, 3), 0);
+	/* Rounded to the nearest. */
+	assert_int_equal(perfctr_estimate(1, 14, 10), 1);
+	assert_int_equal(perfctr_estimate(1, 15, 10), 2);
+	/* Where 64 bits would not do between. */
+	assert_int_equal(perfctr_estimate(1ull << 60, 1ull << 40, 1ull << 38),
+			 1ull << 62);
+	assert_int_equal(perfctr_estimate(UINT64_MAX, UINT64_MAX, UINT64_MAX),
+			 UINT64_MAX);
+	assert_int_equal(perfctr_estimate(UINT64_MAX, 3, 2), UINT64_MAX);
+}
+
+/* ------------------------------ another thread --------------------------- */
+
+static void test_remote(void **state)
+{
+	struct vperfctr_control control = one_event(), got;
+	struct perfctr_sum_ctrs sums;
+	struct perfctr_info info;
+	struct rvperfctr *handle;
+	int device_fd;
+
+	(void)state;
+	device.other.exists = true;
+	handle = rvperfctr_open(4321);
+	assert_non_null(handle);
+	assert_true(device.other.has_counters);
+	assert_int_equal(rvperfctr_pid(handle), 4321);
+	/* The right is the device's now. */
+	assert_int_equal(fcntl(memory_fd, F_GETFD), -1);
+	assert_int_equal(rvperfctr_info(handle, &info), 0);
+	assert_int_equal(rvperfctr_control(handle, &control), 0);
+	assert_int_equal(device.control.nr, 1);
+	device.sums.nr = 1;
+	device.sums.tsc = 3;
+	device.sums.pmc[0] = 12;
+	device.sums.pmc[1] = 13;
+	memset(&sums, 0xff, sizeof(sums));
+	assert_int_equal(rvperfctr_read_ctrs(handle, &sums), 0);
+	assert_int_equal(sums.tsc, 3);
+	assert_int_equal(sums.pmc[0], 12);
+	assert_int_equal(sums.pmc[1], 0);
+	assert_int_equal(rvperfctr_read_state(handle, &sums, &got), 0);
+	assert_memory_equal(&got, &control, sizeof(control));
+	/* Over, but for what was counted. */
+	device.sums.status = PERFCTR_STATUS_ERROR | PERFCTR_STATUS_EXITED;
+	device.sums.error = -EIO;
+	assert_int_equal(rvperfctr_read_ctrs(handle, &sums), -1);
+	assert_int_equal(errno, EIO);
+	assert_int_equal(sums.pmc[0], 12);
+	assert_int_equal(rvperfctr_stop(handle), 0);
+	assert_int_equal(device.calls[4], 1);
+	assert_int_equal(rvperfctr_unlink(handle), 0);
+	assert_int_equal(device.calls[7], 1);
+	device.errors[4] = device.errors[7] = device.errors[3] = ENOENT;
+	assert_int_equal(rvperfctr_stop(handle), -1);
+	assert_int_equal(rvperfctr_unlink(handle), -1);
+	assert_int_equal(rvperfctr_control(handle, &control), -1);
+	assert_int_equal(errno, ENOENT);
+	device_fd = device.fd;
+	rvperfctr_close(handle);
+	assert_int_equal(fcntl(device_fd, F_GETFD), -1);
+	rvperfctr_close(NULL);
+
+	/* It has counters: those. */
+	handle = rvperfctr_open(4321);
+	assert_non_null(handle);
+	assert_int_equal(device.other.flags, 0);
+	rvperfctr_close(handle);
+}
+
+static void test_remote_errors(void **state)
+{
+	static const struct {
+		int open, memory, attach, error;
+		bool exists;
+	} cases[] = {
+		{ENOENT, 0, 0, ENOENT, true}, {0, EACCES, 0, EPERM, true},
+		{0, ENOENT, 0, ESRCH, true},  {0, EMFILE, 0, EMFILE, true},
+		{0, 0, EINVAL, EINVAL, true}, {0, 0, EPERM, EPERM, true},
+		{0, 0, 0, ESRCH, false},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		reset(state);
+		open_error = cases[i].open;
+		memory_error = cases[i].memory;
+		device.errors[10] = cases[i].attach;
+		device.other.exists = cases[i].exists;
+		errno = 0;
+		assert_null(rvperfctr_open(4321));
+		assert_int_equal(errno, cases[i].error);
+		if (!open_error)
+			assert_int_equal(fcntl(device.fd, F_GETFD), -1);
+		if (!open_error && !memory_error)
+			assert_int_equal(fcntl(memory_fd, F_GETFD), -1);
+	}
+	reset(state);
+	assert_null(rvperfctr_open(0));
+	assert_int_equal(errno, ESRCH);
+	assert_null(rvperfctr_open(-1));
+	assert_int_equal(errno, ESRCH);
+	device.info.version++;
+	assert_null(rvperfctr_open(4321));
+	assert_int_equal(errno, EPROTO);
+}
+
+/* -------------------------------- whole CPUs ------------------------------ */
+
+static struct gperfctr_cpu_control one_event_on(unsigned int cpu)
+{
+	struct gperfctr_cpu_control control;
+
+	memset(&control, 0, sizeof(control));
+	control.cpu = cpu;
+	control.cpu_control = one_event().cpu_control;
+	return control;
+}
+
+static void test_global(void **state)
+{
+	struct gperfctr *handle = gperfctr_open();
+	struct gperfctr_cpu_control control;
+	struct gperfctr_cpu_state cpu;
+	struct perfctr_info info;
+	unsigned int i;
+
+	(void)state;
+	assert_non_null(handle);
+	assert_int_equal(gperfctr_info(handle, &info), 0);
+	/* Nothing to count yet. */
+	assert_int_equal(gperfctr_start(handle, 0), 0);
+	for (i = 1; i < 4; i += 2) {
+		control = one_event_on(i);
+		assert_int_equal(gperfctr_control(handle, &control), 0);
+		/* The kernel has seen it, and it does not count. */
+		assert_int_equal(device.cpus[i].starts, 1);
+		assert_int_equal(device.cpus[i].stops, 1);
+	}
+	device.cpus[1].sums.tsc = 100;
+	device.cpus[1].sums.pmc[0] = 5;
+	device.cpus[1].sums.pmc[1] = 6;
+	cpu.cpu = 1;
+	assert_int_equal(gperfctr_read(handle, &cpu), 0);
+	assert_int_equal(cpu.sum.pmc[0], 0);
+	assert_int_equal(cpu.sum.tsc, 0);
+
+	assert_int_equal(gperfctr_start(handle, 9999), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(gperfctr_start(handle, 10000), 2);
+	assert_int_equal(device.cpus[0].starts, 0);
+	assert_int_equal(device.cpus[1].starts, 2);
+	assert_int_equal(device.cpus[1].control.flags, PERFCTR_CTL_TSC_ON);
+	assert_int_equal(device.cpus[3].starts, 2);
+	assert_int_equal(gperfctr_start(handle, 0), -1);
+	assert_int_equal(errno, EBUSY);
+	control = one_event_on(0);
+	assert_int_equal(gperfctr_control(handle, &control), -1);
+	assert_int_equal(errno, EBUSY);
+
+	assert_int_equal(gperfctr_read(handle, &cpu), 0);
+	assert_int_equal(cpu.sum.tsc, 100);
+	assert_int_equal(cpu.sum.pmc[0], 5);
+	assert_int_equal(cpu.sum.pmc[1], 0);
+	assert_int_equal(cpu.cpu_control.evntsel[0], 0x4100c0);
+	cpu.cpu = 0;
+	assert_int_equal(gperfctr_read(handle, &cpu), -1);
+	assert_int_equal(errno, EINVAL);
+	cpu.cpu = 4;
+	assert_int_equal(gperfctr_read(handle, &cpu), -1);
+	assert_int_equal(errno, EINVAL);
+
+	/* One went offline: the other is stopped, its sums are there. */
+	device.cpus[1].stop_error = ENXIO;
+	device.cpus[1].sums.status = PERFCTR_STATUS_ERROR;
+	device.cpus[1].sums.error = -ENXIO;
+	cpu.cpu = 1;
+	assert_int_equal(gperfctr_read(handle, &cpu), -1);
+	assert_int_equal(errno, ENXIO);
+	assert_int_equal(cpu.sum.pmc[0], 5);
+	assert_int_equal(gperfctr_stop(handle), 0);
+	assert_int_equal(device.cpus[3].stops, 2);
+	assert_int_equal(gperfctr_stop(handle), 0);
+	assert_int_equal(device.cpus[3].stops, 2);
+
+	/* Not to be counted any more. */
+	control = one_event_on(1);
+	control.cpu_control.nractrs = 0;
+	assert_int_equal(gperfctr_control(handle, &control), 0);
+	assert_int_equal(gperfctr_start(handle, 0), 1);
+	gperfctr_close(handle);
+	assert_int_equal(fcntl(device.fd, F_GETFD), -1);
+	gperfctr_close(NULL);
+}
+
+static void test_global_errors(void **state)
+{
+	struct gperfctr *handle;
+	struct gperfctr_cpu_control control = one_event_on(4);
+	unsigned int i;
+
+	(void)state;
+	open_error = EACCES;
+	assert_null(gperfctr_open());
+	assert_int_equal(errno, EACCES);
+	open_error = 0;
+	handle = gperfctr_open();
+	assert_int_equal(gperfctr_control(handle, &control), -1);
+	assert_int_equal(errno, ENXIO);
+	control.cpu = 0;
+	control.cpu_control.evntsel[0] = 0x100c0;
+	assert_int_equal(gperfctr_control(handle, &control), -1);
+	assert_int_equal(errno, EINVAL);
+	control = one_event_on(0);
+	control.cpu_control.nractrs = 0;
+	control.cpu_control.nrictrs = 1;
+	assert_int_equal(gperfctr_control(handle, &control), -1);
+	assert_int_equal(errno, EOPNOTSUPP);
+	device.cpus[0].start_error = EPERM;
+	control = one_event_on(0);
+	assert_int_equal(gperfctr_control(handle, &control), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(gperfctr_start(handle, 0), 0);
+
+	/* All or none. */
+	device.cpus[0].start_error = 0;
+	for (i = 0; i < 3; i++) {
+		control = one_event_on(i);
+		assert_int_equal(gperfctr_control(handle, &control), 0);
+	}
+	device.cpus[2].start_error = EBUSY;
+	assert_int_equal(gperfctr_start(handle, 0), -1);
+	assert_int_equal(errno, EBUSY);
+	assert_int_equal(device.cpus[0].stops, 2);
+	assert_int_equal(device.cpus[1].stops, 2);
+	device.cpus[2].start_error = 0;
+	assert_int_equal(gperfctr_start(handle, 0), 3);
+	device.cpus[1].stop_error = EIO;
+	assert_int_equal(gperfctr_stop(handle), -1);
+	assert_int_equal(errno, EIO);
+	assert_int_equal(device.cpus[2].stops, 2);
+	gperfctr_close(handle);
+}
+
+static void test_cpus_info(void **state)
+{
+	struct vperfctr *self = vperfctr_open();
+	struct perfctr_cpus_info *cpus;
+	unsigned int i, online = 0;
+
+	(void)state;
+	/* As many as may be: then all that are online are in it. */
+	device.info.cpus = 1000;
+	cpus = vperfctr_cpus_info(self);
+	assert_non_null(cpus);
+	assert_int_equal(cpus->cpus->nrwords, 32);
+	assert_int_equal(cpus->cpus_forbidden->nrwords, 32);
+	for (i = 0; i < 32; i++) {
+		online += (unsigned int)__builtin_popcount(cpus->cpus->mask[i]);
+		assert_int_equal(cpus->cpus_forbidden->mask[i], 0);
+	}
+	assert_int_equal(online, sysconf(_SC_NPROCESSORS_ONLN));
+	free(cpus);
+
+	/* One of them: no more. */
+	device.info.cpus = 1;
+	cpus = perfctr_cpus_info(device.fd);
+	assert_int_equal(cpus->cpus->nrwords, 1);
+	assert_int_equal(cpus->cpus->mask[0] & ~1u, 0);
+	free(cpus);
+	device.errors[0] = EIO;
+	assert_null(vperfctr_cpus_info(self));
+	assert_int_equal(errno, EIO);
+	vperfctr_close(self);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,6 +833,16 @@ int main(void)
 		cmocka_unit_test_setup(test_read_state, reset),
 		cmocka_unit_test_setup(test_stop_and_unlink, reset),
 		cmocka_unit_test_setup(test_info, reset),
+		cmocka_unit_test_setup(test_state_that_can_not_be_said, reset),
+		cmocka_unit_test_setup(test_group_control, reset),
+		cmocka_unit_test_setup(test_group_control_errors, reset),
+		cmocka_unit_test_setup(test_group_sums, reset),
+		cmocka_unit_test_setup(test_estimate, reset),
+		cmocka_unit_test_setup(test_remote, reset),
+		cmocka_unit_test_setup(test_remote_errors, reset),
+		cmocka_unit_test_setup(test_global, reset),
+		cmocka_unit_test_setup(test_global_errors, reset),
+		cmocka_unit_test_setup(test_cpus_info, reset),
 	};
 
 	unsetenv(PERFCTR_DEVICE_ENV);

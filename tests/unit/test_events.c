@@ -4,6 +4,8 @@
  * of a PMU of libpfm4, because libpfm4 can be made ready for one only.
  */
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +110,13 @@ static void test_codes(void **state)
 	refused("0xc0/100000000", "hexadecimal");
 	refused("0x1000100c0/1", "hexadecimal");
 	refused("0x11111111111111111", "hexadecimal");
+	assert_int_equal(evtsel_of("0x4300C0:u"), 0x100c0);
+	assert_false(resolve("0xc0:u").host);
+	assert_int_equal(evtsel_of("0x4300C0:h"), 0xc0);
+	assert_true(resolve("0x4300C0:h").host);
+	assert_int_equal(evtsel_of("0xc0:u:k:h@1"), 0x300c0);
+	assert_int_equal(resolve("0xc0:u:k:h@1").pinned, 1);
+
 	refused("0xc0:x", "hexadecimal");
 	refused("0xc0@", "not a counter");
 	refused("0xc0@x", "not a counter");
@@ -127,6 +136,48 @@ static void test_bits_are_checked(void **state)
 	refused("0xc0:k", "kernel mode alone");
 	info.features |= PERFCTR_FEAT_SPLIT;
 	assert_int_equal(evtsel_of("0xc0:k"), 0x200c0);
+}
+
+/* ":h": as what, where, and with which others. */
+static void test_host(void **state)
+{
+	const char *name = cpu.vendor == PERFCTR_VENDOR_AMD
+				   ? "RETIRED_INSTRUCTIONS"
+				   : "INST_RETIRED:ANY_P";
+	struct event event;
+	char text[100];
+
+	(void)state;
+	strcpy(info.guest, "PV domU");
+	refused("instructions:h", "only a privileged guest (dom0)");
+	refused("instructions:h", "PV domU");
+	strcpy(info.guest, "PV dom0");
+	refused("instructions:h", "this Xen can't");
+	info.features |= PERFCTR_FEAT_HOST | PERFCTR_FEAT_SPLIT;
+	refused("instructions:u:h", "alone or with both :u and :k");
+	refused("instructions:k:h", "alone or with both :u and :k");
+
+	event = resolve("instructions:h");
+	assert_int_equal(event_check(&event, &info, &message), 0);
+	assert_int_equal(event.evtsel, 0xc0);
+	assert_true(event.host);
+	event = resolve("instructions:ukh@0");
+	assert_int_equal(event_check(&event, &info, &message), 0);
+	assert_int_equal(event.evtsel, 0x300c0);
+	assert_true(event.host);
+
+	/* Libpfm4 never sees it: for AMD it has one of its own. */
+	sprintf(text, "%s:h", name);
+	assert_int_equal(evtsel_of(text), 0xc0);
+	assert_true(resolve(text).host);
+	sprintf(text, "%s:h:u:k", name);
+	assert_int_equal(evtsel_of(text), 0x300c0);
+	assert_true(resolve(text).host);
+	sprintf(text, "%s:u:h:c=1", name);
+	assert_int_equal(evtsel_of(text), 0x10100c0);
+	refused(text, "alone or with both");
+	assert_false(resolve(name).host);
+	assert_int_equal(evtsel_of(name), 0x100c0);
 }
 
 static void test_aliases_intel(void **state)
@@ -150,7 +201,7 @@ static void test_aliases_intel(void **state)
 	/* Only some may count otherwise. */
 	assert_int_equal(resolve("0x10100c0").fixed, NO_COUNTER);
 
-	refused("instructions:x", "only :u and :k");
+	refused("instructions:x", "only :u, :k and :h");
 	/* An architectural event that this CPU says it does not have. */
 	info.arch_events &= ~(1u << 6);
 	refused("branch-misses", "not supported on this CPU");
@@ -263,27 +314,52 @@ static void test_suggestions(void **state)
 /* ------------------------------- which counter --------------------------- */
 
 /*
- * "instructions cycles 0xc4@1" -> "fixed0 fixed1 pmc1", or the message.
+ * "instructions cycles 0xc4@1" -> "fixed0 fixed1 pmc1", or the message.  With
+ * @multiplex a "|" between slots.
  */
-static const char *assigned(const char *texts)
+static const char *assigned_in(const char *texts, bool multiplex)
 {
 	struct event events[PERFCTR_MAX_COUNTERS];
 	static struct message result;
-	char copy[500], name[16];
-	unsigned int nr = 0, i;
+	char copy[1000], name[16];
+	unsigned int nr = 0, i, slot;
+	int slots;
 	char *text;
 
 	strcpy(copy, texts);
 	for (text = strtok(copy, " "); text; text = strtok(NULL, " "))
 		events[nr++] = resolve(text);
-	if (assign_counters(events, nr, &info, &result) < 0)
+	slots = assign_counters(events, nr, &info, multiplex, &result);
+	if (slots < 0)
 		return result.text;
+	assert_in_range(slots, 1, multiplex ? PERFCTR_MAX_SLOTS : 1);
 	*result.text = '\0';
-	for (i = 0; i < nr; i++) {
-		strcat(result.text, i ? " " : "");
-		strcat(result.text, counter_name(events[i].index, name));
+	for (slot = 0; slot < (unsigned int)slots; slot++) {
+		const char *separator = slot ? "| " : "";
+		unsigned int found = 0;
+
+		for (i = 0; i < nr; i++) {
+			if (events[i].slot != slot)
+				continue;
+			found++;
+			sprintf(result.text + strlen(result.text), "%s%s",
+				*result.text && !*separator ? " " : "",
+				*separator ? " | " : "");
+			separator = "";
+			if (multiplex)
+				sprintf(result.text + strlen(result.text),
+					"%u:", i);
+			strcat(result.text,
+			       counter_name(events[i].index, name));
+		}
+		assert_true(found || !nr);
 	}
 	return result.text;
+}
+
+static const char *assigned(const char *texts)
+{
+	return assigned_in(texts, false);
 }
 
 static void assert_contains(const char *text, const char *part)
@@ -323,17 +399,65 @@ static void test_assign_intel(void **state)
 			"1 of 5");
 	assert_contains(assigned("ref-cycles ref-cycles"), "fixed2");
 	assert_contains(assigned("branches@1 loads@1"), "taken");
-	assert_contains(assigned("branches@4"), "does not have it");
+	assert_contains(assigned("branches@4"), "does not have counter pmc4");
 	assert_contains(assigned("branches@fixed0"), "can't count");
 	assert_contains(assigned("ref-cycles@0"), "can't count");
-	assert_contains(assigned("branches@1000000000"), "does not have it");
+	assert_contains(assigned("branches@1000000000"), "does not have");
+
+	/* What to do about it, where that helps. */
+	assert_contains(assigned("branches loads stores cond-branches 0xc5"),
+			"with -m");
+	assert_contains(assigned("branches@1 loads@1"), "with -m");
+	assert_null(strstr(assigned("branches@4"), "-m"));
 
 	/* By the bitmaps, not by numbers. */
 	info.general = 0xa;
 	info.fixed = 0x2;
 	assert_string_equal(assigned("instructions cycles branches"),
 			    "pmc1 fixed1 pmc3");
-	assert_contains(assigned("ref-cycles"), "does not have it");
+	assert_contains(assigned("ref-cycles"), "does not have counter fixed2");
+}
+
+static void test_slots_intel(void **state)
+{
+	char many[1000] = "";
+	unsigned int i;
+
+	(void)state;
+	is_skylake();
+	/* What fits is not taken apart. */
+	assert_string_equal(assigned_in("instructions cycles branches", true),
+			    "0:fixed0 1:fixed1 2:pmc0");
+	assert_string_equal(assigned_in("", true), "");
+	assert_string_equal(
+		assigned_in("branches loads stores cond-branches 0xc5", true),
+		"0:pmc0 1:pmc1 2:pmc2 3:pmc3 | 4:pmc0");
+	/* A later one fills the gap that an earlier one could not. */
+	assert_string_equal(
+		assigned_in("branches loads stores 0xc5 0x1c4 instructions",
+			    true),
+		"0:pmc0 1:pmc1 2:pmc2 3:pmc3 5:fixed0 | 4:pmc0");
+	/* A pinned one moves another within its slot, or goes to the next. */
+	assert_string_equal(assigned_in("branches loads@0", true),
+			    "0:pmc1 1:pmc0");
+	assert_string_equal(assigned_in("branches@0 loads@0 stores@0", true),
+			    "0:pmc0 | 1:pmc0 | 2:pmc0");
+	assert_string_equal(assigned_in("ref-cycles ref-cycles", true),
+			    "0:fixed2 | 1:fixed2");
+	/* What can't be counted alone can't be counted in turns. */
+	assert_contains(assigned_in("branches branches@4", true),
+			"does not have");
+	assert_contains(assigned_in("ref-cycles@0", true), "can't count");
+	assert_contains(
+		assigned_in("0xc0@0 0xc1@0 0xc2@0 0xc3@0 0xc4@0 0xc5@0 0xc6@0"
+			    " 0xc7@0 0xc8@0",
+			    true),
+		"even in 8 turns");
+	/* As many as the device takes. */
+	for (i = 0; i < PERFCTR_MAX_COUNTERS; i++)
+		strcat(many, "0x1c4 ");
+	assert_contains(assigned_in(many, true),
+			" | 20:pmc0 21:pmc1 22:pmc2 23:pmc3");
 }
 
 static void test_assign_amd(void **state)
@@ -412,39 +536,281 @@ static void test_options(void **state)
 	options_free(&options);
 }
 
-static void test_report(void **state)
+static void test_options_of_groups(void **state)
 {
-	struct event events[3] = {resolve("instructions"), resolve("cycles"),
-				  resolve("branches")};
-	struct result result = {.seconds = 1.5};
-	char *text = NULL;
+	(void)state;
+	assert_int_equal(parse("true", NULL, NULL, NULL), 0);
+	assert_false(options.multiplex || options.scale || options.no_inherit ||
+		     options.per_thread || options.slice_us);
+	assert_int_equal(parse("-m", "--scale", "--slice=100", "true"), 0);
+	assert_true(options.multiplex && options.scale);
+	assert_int_equal(options.slice_us, 100);
+	assert_int_equal(parse("-m", "--slice", "1000000", "true"), 0);
+	assert_int_equal(options.slice_us, 1000000);
+	assert_int_equal(parse("--per-thread", "true", NULL, NULL), 0);
+	assert_true(options.per_thread);
+	assert_int_equal(parse("--no-inherit", "true", NULL, NULL), 0);
+	assert_true(options.no_inherit);
+	/* They are the command's if they come after it. */
+	assert_int_equal(parse("true", "-m", "--scale", NULL), 0);
+	assert_false(options.multiplex || options.scale);
+
+	assert_int_equal(parse("--scale", "true", NULL, NULL), -1);
+	assert_contains(message.text, "--scale is for -m");
+	assert_int_equal(parse("--slice", "1000", "true", NULL), -1);
+	assert_contains(message.text, "--slice is for -m");
+	assert_int_equal(parse("--per-thread", "--no-inherit", "true", NULL),
+			 -1);
+	assert_contains(message.text, "only one thread");
+	assert_int_equal(parse("-m", "--slice", "99", "true"), -1);
+	assert_contains(message.text, "100 to 1000000");
+	assert_int_equal(parse("-m", "--slice", "1000001", "true"), -1);
+	assert_int_equal(parse("-m", "--slice", "-100", "true"), -1);
+	assert_int_equal(parse("-m", "--slice", " 100", "true"), -1);
+	assert_int_equal(parse("-m", "--slice", "100us", "true"), -1);
+	assert_int_equal(parse("-m", "--slice", "", "true"), -1);
+	assert_int_equal(parse("-m", "--slice", "99999999999999999999", "true"),
+			 -1);
+	assert_int_equal(parse("-m", "--slice", NULL, NULL), -1);
+	assert_contains(message.text, "--slice needs an argument");
+	options_free(&options);
+}
+
+/* --------------------------------- the report ---------------------------- */
+
+static struct event reported[4];
+static struct result result;
+static struct report report;
+static char *report_text;
+
+/* Of "texts", with counts of 100, 200, ... in 6000 ticks. */
+static void reset_report(const char *first, const char *second,
+			 const char *third, bool multiplex)
+{
+	const char *texts[] = {first, second, third};
+	unsigned int i;
+
+	memset(&result, 0, sizeof(result));
+	memset(&report, 0, sizeof(report));
+	for (i = 0; i < 3 && texts[i]; i++) {
+		reported[i] = resolve(texts[i]);
+		result.group.sums.pmc[i] = 100 * (i + 1);
+		result.group.sums.loaded[i] = 6000;
+	}
+	assert_true(assign_counters(reported, i, &info, multiplex, &message) >
+		    0);
+	result.group.sums.nr = i;
+	result.group.sums.tsc = 6000;
+	result.group.sums.stolen = 500;
+	result.group.ended = 1;
+	result.seconds = 1.5;
+	info.tsc_khz = 1000;
+	report.events = reported;
+	report.nr = i;
+	report.info = &info;
+	report.result = &result;
+	report.multiplexed = multiplex;
+}
+
+static const char *print_report(void)
+{
 	size_t size;
 	FILE *stream;
 
-	(void)state;
-	assign_counters(events, 3, &info, &message);
-	result.sums.pmc[0] = 100;
-	result.sums.pmc[1] = 200;
-	result.sums.pmc[2] = UINT64_MAX;
-	stream = open_memstream(&text, &size);
-	report_counts(stream, events, 3, &info, &result);
+	free(report_text);
+	stream = open_memstream(&report_text, &size);
+	report_counts(stream, &report);
 	fclose(stream);
-	assert_contains(text, "                 100  instructions  ");
-	assert_contains(text, "18446744073709551615  branches ");
-	assert_contains(text, "0.50  instructions per cycle\n");
-	assert_contains(text, "1.500000  seconds elapsed\n");
-	assert_null(strstr(text, "incomplete"));
-	free(text);
+	return report_text;
+}
 
-	result.sums.status = PERFCTR_STATUS_ERROR;
-	events[1].evtsel |= EVTSEL_OS;
-	stream = open_memstream(&text, &size);
-	report_counts(stream, events, 3, &info, &result);
-	fclose(stream);
-	assert_contains(text, "(incomplete)\n");
+static void test_report(void **state)
+{
+	(void)state;
+	reset_report("instructions", "cycles", "branches", false);
+	result.group.sums.pmc[2] = UINT64_MAX;
+	print_report();
+	assert_contains(
+		report_text,
+		"                6000  tsc           0.006000 seconds "
+		"at 1.000 MHz\n"
+		"                 500  stolen        0.000500 seconds ");
+	assert_contains(report_text, "                 100  instructions  ");
+	assert_contains(report_text, "18446744073709551615  branches ");
+	assert_contains(report_text, "0.50  instructions per cycle\n");
+	assert_contains(report_text, "1.500000  seconds elapsed\n");
+	assert_contains(report_text, "user mode and the guest's kernel");
+	assert_null(strstr(report_text, "incomplete"));
+	assert_null(strstr(report_text, "%"));
+	assert_null(strstr(report_text, "thread"));
+
+	result.group.sums.status = PERFCTR_STATUS_ERROR;
+	result.group.errors = 1;
+	reported[1].evtsel |= EVTSEL_OS;
+	print_report();
+	assert_contains(report_text, "(incomplete)\n");
 	/* Of different modes: no quotient. */
-	assert_null(strstr(text, "per cycle"));
-	free(text);
+	assert_null(strstr(report_text, "per cycle"));
+}
+
+static void test_report_modes(void **state)
+{
+	(void)state;
+	info.features |= PERFCTR_FEAT_SPLIT | PERFCTR_FEAT_HOST;
+	reset_report("instructions", "instructions:k", "instructions:ukh",
+		     false);
+	print_report();
+	assert_contains(report_text, "fixed0 user\n");
+	assert_contains(report_text, "pmc0   kernel\n");
+	assert_contains(report_text, "pmc1   user, kernel and Xen\n");
+	assert_null(strstr(report_text, "together"));
+	reset_report("cycles:h", "instructions:ukh", NULL, false);
+	print_report();
+	assert_contains(report_text, " Xen\n");
+	assert_null(strstr(report_text, "per cycle"));
+}
+
+static void test_report_shares(void **state)
+{
+	(void)state;
+	reset_report("branches@0", "loads@0", "stores@0", true);
+	result.group.sums.loaded[0] = 2000;
+	result.group.sums.loaded[1] = 4000;
+	result.group.sums.loaded[2] = 0;
+	result.group.sums.pmc[2] = 0;
+	print_report();
+	/* What was counted, and for how long; nothing is scaled. */
+	assert_contains(report_text, "                 100  branches@0 ");
+	assert_contains(report_text, "  (33.3 %)\n");
+	assert_contains(report_text, "                 200  loads@0 ");
+	assert_contains(report_text, "  (66.7 %)\n");
+	assert_contains(report_text, "                   -  stores@0 ");
+	assert_contains(report_text, "(0.0 %)  its turn never came\n");
+	assert_null(strstr(report_text, "~"));
+	assert_null(strstr(report_text, "estimate"));
+
+	report.scale = true;
+	print_report();
+	assert_contains(report_text, "                ~300  branches@0 ");
+	assert_contains(report_text, "(33.3 %)  estimate; counted: 100\n");
+	assert_contains(report_text, "                ~300  loads@0 ");
+	assert_contains(report_text, "(66.7 %)  estimate; counted: 200\n");
+	assert_contains(report_text, "                   -  stores@0 ");
+
+	/* Counted all the time: it is a count. */
+	result.group.sums.loaded[0] = 6000;
+	print_report();
+	assert_contains(report_text, "                 100  branches@0 ");
+	assert_contains(report_text, "(100.0 %)\n");
+	assert_null(strstr(report_text, "counted: 100\n"));
+
+	/* Counts of different times have no quotient. */
+	reset_report("instructions@0", "cycles@0", NULL, true);
+	assert_null(strstr(print_report(), "per cycle"));
+	reset_report("instructions", "cycles", NULL, true);
+	assert_contains(print_report(), "0.50  instructions per cycle");
+}
+
+static unsigned int lines_with(const char *text, const char *part)
+{
+	unsigned int lines = 0;
+	const char *at;
+
+	for (at = text; (at = strstr(at, part)); at++)
+		lines++;
+	return lines;
+}
+
+/* Whatever is not in the counts has a line, and marks them. */
+static void test_report_notes(void **state)
+{
+	static const struct {
+		const char *part;
+		bool incomplete;
+	} notes[] = {
+		{"   1  thread not counted from an exec on that raised", true},
+		{"   2  threads counted until an error only: Input/output error\n",
+		 true},
+		{"   3  threads not counted: no memory", true},
+		{"   4  threads still running when the command had ended",
+		 false},
+		{"   5  threads not in the list", false},
+	};
+	size_t i, j;
+
+	(void)state;
+	for (i = 0; i < 5; i++) {
+		reset_report("instructions", NULL, NULL, false);
+		result.group.refused = i == 0 ? 1 : 0;
+		result.group.errors = i == 1 ? 2 : 0;
+		if (i == 1) {
+			result.group.sums.status = PERFCTR_STATUS_ERROR;
+			result.group.sums.error = -EIO;
+		}
+		result.group.lost = i == 2 ? 3 : 0;
+		result.group.live = i == 3 ? 4 : 0;
+		result.group.records_lost = i == 4 ? 5 : 0;
+		print_report();
+		for (j = 0; j < 5; j++)
+			if (lines_with(report_text, notes[j].part) != (i == j))
+				fail_msg("%zu, \"%s\": %s", i, notes[j].part,
+					 report_text);
+		/* tsc, stolen, instructions */
+		assert_int_equal(lines_with(report_text, "(incomplete)\n"),
+				 notes[i].incomplete ? 3 : 0);
+	}
+
+	/* EPERM of an error is not that of an exec. */
+	reset_report("instructions", NULL, NULL, false);
+	result.group.errors = 1;
+	result.group.sums.status = PERFCTR_STATUS_ERROR;
+	result.group.sums.error = -EPERM;
+	assert_contains(print_report(), "hypervisor took the counters away");
+	result.group.refused = 1;
+	assert_null(strstr(print_report(), "hypervisor"));
+	assert_contains(report_text, "1  thread counted until an error only\n");
+
+	/* The first thread's, of a group that does not count it. */
+	reset_report("instructions", NULL, NULL, false);
+	result.first_error = EIO;
+	assert_contains(print_report(),
+			"1  thread counted until an error only: Input/output");
+}
+
+static void test_report_threads(void **state)
+{
+	static struct perfctr_dev_record records[3];
+	unsigned int i;
+
+	(void)state;
+	reset_report("instructions", "branches", NULL, false);
+	report.per_thread = true;
+	memset(records, 0, sizeof(records));
+	for (i = 0; i < 3; i++) {
+		records[i].pid = 1000;
+		records[i].tid = 1000 + (int)i;
+		strcpy(records[i].comm, i == 2 ? "a\tb\033[1m" : "worker");
+		records[i].sums.tsc = 2000;
+		records[i].sums.nr = 2;
+		records[i].sums.pmc[0] = 10 * (i + 1);
+		records[i].sums.pmc[1] = 1000000000000000 + i;
+		records[i].sums.status = PERFCTR_STATUS_EXITED;
+	}
+	records[1].sums.status = PERFCTR_STATUS_RUNNING;
+	records[2].sums.status |= PERFCTR_STATUS_ERROR;
+	result.records = records;
+	result.nr_records = 3;
+	print_report();
+	assert_contains(
+		report_text,
+		"  pid    tid  comm      tsc  instructions          branches\n"
+		" 1000   1000  worker   2000            10  1000000000000000\n"
+		" 1000   1001  worker   2000            20  1000000000000001"
+		"  (still running)\n"
+		" 1000   1002  a?b?[1m  2000            30  1000000000000002"
+		"  (incomplete)\n"
+		"              total    6000           100               200\n"
+		"\n");
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, is_this_pmu)
@@ -452,15 +818,19 @@ static void test_report(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest intel[] = {
-		TEST(test_codes),         TEST(test_bits_are_checked),
-		TEST(test_aliases_intel), TEST(test_names_intel),
-		TEST(test_suggestions),   TEST(test_assign_intel),
-		TEST(test_report),        TEST(test_options),
+		TEST(test_codes),          TEST(test_bits_are_checked),
+		TEST(test_aliases_intel),  TEST(test_names_intel),
+		TEST(test_suggestions),    TEST(test_assign_intel),
+		TEST(test_host),           TEST(test_slots_intel),
+		TEST(test_options),        TEST(test_options_of_groups),
+		TEST(test_report),         TEST(test_report_modes),
+		TEST(test_report_shares),  TEST(test_report_notes),
+		TEST(test_report_threads),
 	};
 	const struct CMUnitTest amd[] = {
 		TEST(test_codes),      TEST(test_aliases_amd),
 		TEST(test_names_amd),  TEST(test_suggestions),
-		TEST(test_assign_amd),
+		TEST(test_assign_amd), TEST(test_host),
 	};
 	const struct CMUnitTest architectural[] = {
 		TEST(test_codes),

@@ -19,7 +19,7 @@ static struct vperfctr handle;
 static struct perfctr_page *const page = &handle.page;
 
 static uint64_t pmc[64], fixed[64], tsc;
-static unsigned int rdpmcs, switches_to_come, kernel_reads;
+static unsigned int rdpmcs, switches_to_come, slot_switch_at, kernel_reads;
 static int kernel_error;
 
 /* What the module does when it switches the thread out and in again. */
@@ -45,6 +45,8 @@ static void switch_thread(void)
 	page->sequence++;
 }
 
+static void next_slot(void);
+
 uint64_t rdpmc(uint32_t index)
 {
 	uint64_t value;
@@ -55,6 +57,8 @@ uint64_t rdpmc(uint32_t index)
 		switches_to_come--;
 		switch_thread();
 	}
+	if (slot_switch_at && rdpmcs == slot_switch_at)
+		next_slot();
 	return value;
 }
 
@@ -98,6 +102,8 @@ static void run_counters(unsigned int nr)
 	page->nr = nr;
 	page->status = PERFCTR_STATUS_RUNNING;
 	page->tsc_running = 1;
+	page->all_running = nr;
+	page->tsc_stolen = 333;
 	page->tsc_sum = 10000;
 	page->tsc_start = 500;
 	tsc = 600;
@@ -110,7 +116,7 @@ static void run_counters(unsigned int nr)
 			i % 2 ? 200 : perfctr_width_mask(48) - 49;
 		pmc[i] = i % 2 ? 300 : 50;
 	}
-	rdpmcs = switches_to_come = kernel_reads = 0;
+	rdpmcs = switches_to_come = slot_switch_at = kernel_reads = 0;
 	kernel_error = 0;
 }
 
@@ -154,7 +160,7 @@ static void test_stopped(void **state)
 	assert_int_equal(vperfctr_is_running(&handle), 1);
 	page->counter[0].index = page->counter[1].index = -1;
 	page->counter[0].sum = 4242;
-	page->tsc_running = 0;
+	page->tsc_running = page->all_running = 0;
 	page->status = 0;
 	assert_int_equal(vperfctr_is_running(&handle), 0);
 	assert_int_equal(vperfctr_read_pmc(&handle, 0), 4242);
@@ -177,7 +183,7 @@ static void test_not_started_yet(void **state)
 	(void)state;
 	for (nr = 1; nr <= 6; nr++) {
 		run_counters(nr);
-		page->tsc_running = 0;
+		page->tsc_running = page->all_running = 0;
 		for (i = 0; i < nr; i++)
 			page->counter[i].index = -1;
 		assert_int_equal(vperfctr_read_ctrs(&handle, &sums), 0);
@@ -191,6 +197,95 @@ static void test_read_tsc(void **state)
 	(void)state;
 	run_counters(0);
 	assert_int_equal(vperfctr_read_tsc(&handle), 10100);
+	assert_int_equal(vperfctr_read_stolen(&handle), 333);
+}
+
+/*
+ * Slots: entries of one run, the others wait at their sums, whichever they
+ * are; RDPMC of a counter that belongs to another entry now would be wrong.
+ */
+static void test_slots(void **state)
+{
+	struct perfctr_sum_ctrs sums;
+	unsigned int nr, mask, i;
+
+	(void)state;
+	for (nr = 1; nr <= 6; nr++)
+		for (mask = 0; mask < 1u << nr; mask++) {
+			unsigned int running = 0;
+
+			run_counters(nr);
+			page->all_running = mask + 1 == 1u << nr ? nr : 0;
+			for (i = 0; i < nr; i++)
+				if (mask >> i & 1)
+					running++;
+				else
+					page->counter[i].index = -1;
+			assert_int_equal(vperfctr_read_ctrs(&handle, &sums), 0);
+			assert_int_equal(sums.tsc, 10100);
+			assert_int_equal(rdpmcs, running);
+			for (i = 0; i < nr; i++) {
+				uint64_t count =
+					1000 * i + (mask >> i & 1 ? 100 : 0);
+
+				assert_int_equal(sums.pmc[i], count);
+				assert_int_equal(vperfctr_read_pmc(&handle, i),
+						 count);
+			}
+			assert_int_equal(rdpmcs, 2 * running);
+		}
+}
+
+/*
+ * A switch of slots in mid-read: those of the slot before are at their sums
+ * now, and their counters count other entries.
+ */
+static void next_slot(void)
+{
+	unsigned int i, half = page->nr / 2;
+
+	for (i = 0; i < half; i++) {
+		struct perfctr_page_counter *from = &page->counter[i];
+		struct perfctr_page_counter *to = &page->counter[half + i];
+
+		from->sum = perfctr_count(from->sum, pmc[i], from->start,
+					  from->mask);
+		to->index = from->index;
+		from->index = -1;
+		pmc[i] = to->start = 99;
+	}
+	page->all_running = 0;
+	page->sequence++;
+}
+
+static void test_slot_switched_during_a_read(void **state)
+{
+	struct perfctr_sum_ctrs sums;
+	unsigned int i, nr, at;
+
+	(void)state;
+	for (nr = 2; nr <= 8; nr += 2)
+		for (at = 1; at <= nr / 2; at++) {
+			run_counters(nr);
+			page->all_running = 0;
+			for (i = nr / 2; i < nr; i++)
+				page->counter[i].index = -1;
+			slot_switch_at = at;
+			assert_int_equal(vperfctr_read_ctrs(&handle, &sums), 0);
+			for (i = 0; i < nr; i++)
+				assert_int_equal(
+					sums.pmc[i],
+					1000 * i + (i < nr / 2 ? 100 : 0));
+			/* Half a read before, half after; then a whole one. */
+			assert_int_equal(rdpmcs, at + nr);
+			assert_int_equal(kernel_reads, 0);
+		}
+	/* All ran, then not any more: by the fast path into it. */
+	run_counters(4);
+	slot_switch_at = 2;
+	assert_int_equal(vperfctr_read_ctrs(&handle, &sums), 0);
+	assert_int_equal(sums.pmc[0], 100);
+	assert_int_equal(sums.pmc[1], 1100);
 }
 
 static void test_read_ctrs(void **state)
@@ -203,6 +298,8 @@ static void test_read_ctrs(void **state)
 		for (nr = 0; nr <= PERFCTR_MAX_PMCS; nr++) {
 			run_counters(nr);
 			page->tsc_running = tsc_on;
+			if (!tsc_on)
+				page->all_running = 0;
 			memset(&sums, 0xaa, sizeof(sums));
 			assert_int_equal(vperfctr_read_ctrs(&handle, &sums), 0);
 			assert_int_equal(sums.tsc, tsc_on ? 10100 : 10000);
@@ -290,7 +387,7 @@ static void test_ended_with_an_error(void **state)
 	run_counters(4);
 	page->status = PERFCTR_STATUS_ERROR;
 	page->error = -EPERM;
-	page->tsc_running = 0;
+	page->tsc_running = page->all_running = 0;
 	for (i = 0; i < 4; i++)
 		page->counter[i].index = -1;
 	errno = 0;
@@ -318,6 +415,8 @@ int main(void)
 		cmocka_unit_test(test_stopped),
 		cmocka_unit_test(test_not_started_yet),
 		cmocka_unit_test(test_read_tsc),
+		cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_slot_switched_during_a_read),
 		cmocka_unit_test(test_read_ctrs),
 		cmocka_unit_test(test_read_ctrs_does_not_overrun),
 		cmocka_unit_test(test_switched_during_a_read),

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The counters of another thread: PERFCTR_IOC_ATTACH and what its handle may do.
+ *
+ * Permission.  Whoever may trace a thread may count it.  The kernel's test for
+ * that, ptrace_may_access(), is not exported.  But the open() of /proc/TID/mem
+ * makes exactly this test (PTRACE_MODE_ATTACH with the caller's credentials)
+ * and leaves in the file which address space it was made for.  So the caller
+ * shows us such a file, and we compare.  An exec since then has made another
+ * address space; the file's reference keeps the old one's address from being
+ * used anew.  An exec that raises rights, later, ends the set as any other.
+ *
+ * Exclusion.  thread.c relies on it that a set changes only where its thread is
+ * current, and the list of notifiers that leads to it belongs to the scheduler.
+ * A thread that is somewhere else, perhaps blocked for ever, can't be asked to
+ * change them, and no exported function keeps it from being switched in.  What
+ * there is, is stop_machine().  While its callback runs, each CPU that is online
+ * executes its stopper, a thread of the highest class, with interrupts off
+ * (multi_cpu_stop()); so
+ *
+ *  - the thread is current nowhere, and where it was, the switch to the stopper
+ *    has called sched_out, which folded its counters: the set does not run;
+ *  - nobody is inside the list of notifiers: it is walked under the runqueue
+ *    lock with interrupts off (prepare_task_switch()), or with preemption off
+ *    (finish_task_switch(), tracepoints, perfctr_thread_of()), and a stopper
+ *    comes in only where preemption is on;
+ *  - the thread does not pass through exec or exit; what it has written before
+ *    is visible, as after any switch.
+ *
+ * The next switch to the thread then calls sched_in, which starts what we have
+ * left in the set.  It costs all CPUs some microseconds, so it is done for these
+ * calls only, which are rare, and not for READ.
+ */
+#include <linux/capability.h>
+#include <linux/dcache.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/jiffies.h>
+#include <linux/magic.h>
+#include <linux/mutex.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/stop_machine.h>
+#include <linux/string.h>
+
+#include "perfctr.h"
+
+/*
+ * Programs without rights of their own may stop the machine only so often, all
+ * together: else one that counts its own child could keep all others waiting.
+ */
+#define STOP_INTERVAL	max(HZ / 100, 1)
+
+static DEFINE_MUTEX(throttle_mutex);
+static unsigned long throttle_until;
+
+static int stop_machine_for(cpu_stop_fn_t fn, void *arg)
+{
+	long wait;
+
+	if (!perfmon_capable()) {
+		if (mutex_lock_killable(&throttle_mutex))
+			return -EINTR;
+		wait = throttle_until - jiffies;
+		/* A clock that has wrapped since is no reason to wait. */
+		if (wait > 0 && wait <= STOP_INTERVAL)
+			schedule_timeout_killable(wait);
+		throttle_until = jiffies + STOP_INTERVAL;
+		mutex_unlock(&throttle_mutex);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return stop_machine(fn, arg, NULL);
+}
+
+/* ----- attach ------------------------------------------------------------- */
+
+struct attach {
+	struct task_struct *task;
+	const struct mm_struct *mm;	/* of @mem_fd: only compared */
+	bool create;
+	struct perfctr_thread *t;	/* in: the new one; out: with a reference */
+};
+
+/* The address space for which @file was opened as /proc/TID/mem, or NULL. */
+static const struct mm_struct *mm_of_mem_file(const struct file *file)
+{
+	/*
+	 * /proc/TID has other files that hold an address space, by weaker tests
+	 * than this one's.  What has this name elsewhere in procfs has another
+	 * object's address, which equals that of no address space alive.
+	 */
+	if (file_inode(file)->i_sb->s_magic != PROC_SUPER_MAGIC ||
+	    strcmp(file->f_path.dentry->d_name.name, "mem"))
+		return NULL;
+	return file->private_data;
+}
+
+static int may_attach(const struct attach *a)
+{
+	/*
+	 * Set by the thread itself on its way to the tracepoint of exit, which
+	 * ends its set: a thread that has not got here will pass it.  One that
+	 * has may have passed it already, and would keep a set for ever.
+	 */
+	if (READ_ONCE(a->task->flags) & PF_EXITING)
+		return -ESRCH;
+	return a->mm && READ_ONCE(a->task->mm) == a->mm ? 0 : -EPERM;
+}
+
+/* In stop_machine(). */
+static int attach_stopped(void *arg)
+{
+	struct attach *a = arg;
+	struct perfctr_thread *t;
+	int err;
+
+	err = may_attach(a);
+	if (err)
+		return err;
+	if (a->create)
+		return perfctr_thread_register(a->t, a->task);
+	t = perfctr_thread_of(a->task);
+	if (!t)
+		return -ESRCH;
+	perfctr_thread_get(t);
+	a->t = t;
+	return 0;
+}
+
+static int attach(struct attach *a)
+{
+	int err;
+
+	/* Whoever has no right to it stops nothing. */
+	err = may_attach(a);
+	if (err)
+		return err;
+	if (a->create) {
+		a->t = perfctr_thread_alloc(GFP_KERNEL_ACCOUNT);
+		if (!a->t)
+			return -ENOMEM;
+		a->t->founder = true;
+		perfctr_thread_live_get();
+	}
+	err = stop_machine_for(attach_stopped, a);
+	if (err && a->create) {
+		perfctr_thread_live_put();
+		perfctr_thread_put(a->t);
+	}
+	return err;
+}
+
+static struct task_struct *get_task(pid_t tid)
+{
+	struct task_struct *task;
+	struct pid *pid;
+
+	if (tid <= 0)
+		return NULL;
+	/* In the caller's namespace. */
+	pid = find_get_pid(tid);
+	task = get_pid_task(pid, PIDTYPE_PID);
+	put_pid(pid);
+	return task;
+}
+
+/* The set of a thread, with a reference. */
+struct perfctr_thread *perfctr_remote_attach(const struct perfctr_dev_attach *arg)
+{
+	struct attach a = { .create = arg->flags & PERFCTR_ATTACH_CREATE };
+	struct file *file;
+	int err;
+
+	if (arg->flags & ~PERFCTR_ATTACH_CREATE || arg->reserved)
+		return ERR_PTR(-EINVAL);
+	a.task = get_task(arg->tid);
+	if (!a.task)
+		return ERR_PTR(-ESRCH);
+	err = -EINVAL;
+	if (a.task->flags & PF_KTHREAD)
+		goto out_task;
+	err = -EPERM;
+	file = fget(arg->mem_fd);
+	if (!file)
+		goto out_task;
+	a.mm = mm_of_mem_file(file);
+	err = attach(&a);
+	fput(file);
+out_task:
+	put_task_struct(a.task);
+	return err ? ERR_PTR(err) : a.t;
+}
+
+/* ----- what the handle may do --------------------------------------------- */
+
+struct remote_control {
+	struct perfctr_thread *t;
+	struct perfctr_change *change;
+};
+
+static int control_stopped(void *arg)
+{
+	const struct remote_control *c = arg;
+
+	return perfctr_thread_change(c->t, c->change, false);
+}
+
+int perfctr_remote_control(struct perfctr_thread *t,
+			   const struct perfctr_dev_control *control)
+{
+	struct remote_control c = { .t = t };
+	int err;
+
+	/*
+	 * The thread itself may change its set meanwhile: what a group needs
+	 * is needed no more then, never the other way round, as a group that
+	 * a set has founded is for its lifetime.
+	 */
+	c.change = perfctr_change_prepare(t, control);
+	if (IS_ERR(c.change))
+		return PTR_ERR(c.change);
+	err = stop_machine_for(control_stopped, &c);
+	perfctr_change_free(c.change);
+	return err;
+}
+
+static int stop_stopped(void *t)
+{
+	return perfctr_thread_stop(t);
+}
+
+int perfctr_remote_stop(struct perfctr_thread *t)
+{
+	return stop_machine_for(stop_stopped, t);
+}
+
+static int unlink_stopped(void *t)
+{
+	return perfctr_thread_unlink(t);
+}
+
+int perfctr_remote_unlink(struct perfctr_thread *t)
+{
+	return stop_machine_for(unlink_stopped, t);
+}
