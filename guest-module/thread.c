@@ -42,7 +42,10 @@ static_assert(sizeof(struct perfctr_page) <= PAGE_SIZE);
 
 /* ----- what is on only while somebody counts ------------------------------ */
 
-/* Long enough that a shell loop of short programs does not flip it each time. */
+/*
+ * Long enough that a shell loop of short programs does not flip it each time.
+ * Not put off while it is pending, which would cost each STOP a timer.
+ */
 #define IDLE_DELAY	(HZ / 10)
 
 static DEFINE_MUTEX(idle_mutex);	/* @notifiers_on, and @live going up */
@@ -84,7 +87,7 @@ static void live_get(void)
 static void live_put(void)
 {
 	if (atomic_dec_and_test(&live))
-		mod_delayed_work(system_wq, &idle_work, IDLE_DELAY);
+		queue_delayed_work(system_wq, &idle_work, IDLE_DELAY);
 }
 
 static void set_in_force(struct perfctr_thread *t, bool is)
@@ -92,7 +95,7 @@ static void set_in_force(struct perfctr_thread *t, bool is)
 	if (is && !t->in_force)
 		atomic_inc(&in_force);
 	else if (!is && t->in_force && atomic_dec_and_test(&in_force))
-		mod_delayed_work(system_wq, &idle_work, IDLE_DELAY);
+		queue_delayed_work(system_wq, &idle_work, IDLE_DELAY);
 	t->in_force = is;
 }
 
@@ -339,14 +342,13 @@ static struct perfctr_thread *from_notifier(struct preempt_notifier *notifier)
 static void sched_in(struct preempt_notifier *notifier, int cpu)
 {
 	struct perfctr_thread *t = from_notifier(notifier);
-	unsigned long flags;
 
 	if (!t->counting)
 		return;
-	/* Against the timer and the IPIs; the kernel enabled them before. */
-	local_irq_save(flags);
+	/* Against the timers and the IPIs; the kernel enabled them before. */
+	local_irq_disable();
 	start(t);
-	local_irq_restore(flags);
+	local_irq_enable();
 }
 
 static void sched_out(struct preempt_notifier *notifier,
