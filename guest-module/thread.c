@@ -45,7 +45,10 @@ static_assert(sizeof(struct perfctr_page) <= PAGE_SIZE);
 
 /* ----- what is on only while somebody counts ------------------------------ */
 
-/* Long enough that a shell loop of short programs does not flip it each time. */
+/*
+ * Long enough that a shell loop of short programs does not flip it each time.
+ * Not put off while it is pending, which would cost each STOP a timer.
+ */
 #define IDLE_DELAY	(HZ / 10)
 
 static DEFINE_MUTEX(idle_mutex);	/* @notifiers_on, and @live going up */
@@ -90,7 +93,7 @@ void perfctr_thread_live_get(void)
 void perfctr_thread_live_put(void)
 {
 	if (atomic_dec_and_test(&live))
-		mod_delayed_work(system_wq, &idle_work, IDLE_DELAY);
+		queue_delayed_work(system_wq, &idle_work, IDLE_DELAY);
 }
 
 /* False: whole vCPUs are counted. */
@@ -101,7 +104,7 @@ static bool set_in_force(struct perfctr_thread *t, bool is)
 	if (is && !t->in_force && !atomic_inc_unless_negative(&in_force))
 		return false;
 	if (!is && t->in_force && atomic_dec_and_test(&in_force))
-		mod_delayed_work(system_wq, &idle_work, IDLE_DELAY);
+		queue_delayed_work(system_wq, &idle_work, IDLE_DELAY);
 	t->in_force = is;
 	return true;
 }
@@ -366,14 +369,13 @@ static struct perfctr_thread *from_notifier(struct preempt_notifier *notifier)
 static void sched_in(struct preempt_notifier *notifier, int cpu)
 {
 	struct perfctr_thread *t = from_notifier(notifier);
-	unsigned long flags;
 
 	if (!t->counting)
 		return;
-	/* Against the timer and the IPIs; the kernel enabled them before. */
-	local_irq_save(flags);
+	/* Against the timers and the IPIs; the kernel enabled them before. */
+	local_irq_disable();
 	start(t);
-	local_irq_restore(flags);
+	local_irq_enable();
 }
 
 static void sched_out(struct preempt_notifier *notifier,
