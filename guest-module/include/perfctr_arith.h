@@ -37,4 +37,25 @@ static inline uint64_t perfctr_count(uint64_t sum, uint64_t now,
 	return sum + perfctr_delta(now, start, mask);
 }
 
+/*
+ * Ticks between two values of the TSC, which need not be of one CPU: 0 if the
+ * later one is behind.
+ */
+static inline uint64_t perfctr_ticks(uint64_t now, uint64_t start)
+{
+	return (int64_t)(now - start) > 0 ? now - start : 0;
+}
+
+/*
+ * Of @ticks, those for which the vCPU did not run: what its stolen ticks have
+ * grown by.  Never more than there were, so what is left is never negative.
+ */
+static inline uint64_t perfctr_ticks_stolen(uint64_t ticks, uint64_t stolen,
+					    uint64_t stolen_start)
+{
+	uint64_t delta = perfctr_ticks(stolen, stolen_start);
+
+	return delta < ticks ? delta : ticks;
+}
+
 #endif /* PERFCTR_ARITH_H */
