@@ -155,6 +155,7 @@ struct page_info;
 #define is_hvm_vcpu(v)        ((void)(v), false)
 #define is_hvm_domain(d)      ((void)(d), false)
 #define is_hardware_domain(d) ((d)->domain_id == 0)
+#define is_control_domain(d) ((d)->domain_id == 0)
 #define is_idle_vcpu(v)       ((void)(v), false)
 #define TF_kernel_mode        (1U << 0)
 #define domain_vcpu(d, id)    ((id) < (d)->max_vcpus ? (d)->vcpu[id] : NULL)
