@@ -54,6 +54,39 @@ rdpmc_fixed_up:
 	ret
 
 /*
+ * void in_user_mode(unsigned long n): 2 * n + 1 instructions of user mode, of
+ * which n + 1 are branches (the system call is one), between one IRET of this
+ * kernel and its system call entry.  Xen pops flags, rip, cs, rflags, rsp, ss,
+ * after what the hypercall page pushes.  User mode has no stack; it shares the kernel's page tables.
+ */
+	.globl in_user_mode
+in_user_mode:
+	push	%rbx
+	push	%rbp
+	mov	%rsp, kernel_stack(%rip)
+	mov	%rdi, %rbx
+	lea	user(%rip), %rax
+	pushq	$0xe02b			/* FLAT_USER_SS64 */
+	pushq	$0
+	pushq	$0x2			/* events stay masked */
+	pushq	$0xe033			/* FLAT_USER_CS64 */
+	push	%rax
+	pushq	$0			/* by IRET, not SYSRET */
+	jmp	hypercall_page + 23 * 32	/* HYPERVISOR_iret */
+user:
+1:	dec	%rbx
+	jnz	1b
+	syscall
+	ud2
+
+	.globl system_call
+system_call:
+	mov	kernel_stack(%rip), %rsp
+	pop	%rbp
+	pop	%rbx
+	ret
+
+/*
  * Xen pushes: rcx, r11, error code, rip, cs, rflags, rsp, ss.  Only RDPMC may
  * fault; the vector then comes back in r9.
  */
@@ -83,6 +116,11 @@ unexpected:
 	.balign 4096
 	.skip	16384
 stack_top:
+	.skip	4096
+	.globl exception_stack
+exception_stack:
+kernel_stack:
+	.quad	0
 
 /* Types of <xen/elfnote.h>: what the ELF has to say to Xen. */
 	.macro	NOTE type, value:vararg

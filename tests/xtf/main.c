@@ -18,10 +18,16 @@
 #define __HYPERVISOR_arch_2 50
 #include "xen-public/perfctr.h"
 
+#define VIRQ_ARCH_2 18
+
 #define HYPERVISOR_set_trap_table      0
+#define HYPERVISOR_stack_switch        3
+#define HYPERVISOR_set_callbacks       4
 #define HYPERVISOR_update_va_mapping  14
 #define HYPERVISOR_console_io         18
+#define HYPERVISOR_mmuext_op          26
 #define HYPERVISOR_sched_op           29
+#define HYPERVISOR_event_channel_op   32
 
 #define ENOENT   2
 #define EFAULT  14
@@ -32,7 +38,8 @@
 #define EOPNOTSUPP 95
 
 extern char _start[];
-extern char gp_fault[], page_fault[];
+extern char gp_fault[], page_fault[], system_call[], exception_stack[];
+void in_user_mode(unsigned long n);
 long hypercall(unsigned int nr, ...);
 int try_rdpmc(uint32_t index, uint64_t *value);
 void main(const void *start_info);
@@ -277,8 +284,10 @@ static void test_bad_loads(const volatile struct xen_perfctr_page *p)
 	is(op(XENPERFCTR_OP_load, &load), -EINVAL);
 	load.nr = ~0u;
 	is(op(XENPERFCTR_OP_load, &load), -EINVAL);
-	load.flags = 1;
-	is(load_one(0, insn), -EINVAL);
+	for (unsigned int bit = 1; bit < 32; bit++) {
+		load.flags = 1u << bit;
+		is(load_one(0, insn), -EINVAL);
+	}
 	load.flags = 0;
 
 	is(load_one(XENPERFCTR_MAX_GENERAL, insn), -EINVAL);
@@ -291,12 +300,18 @@ static void test_bad_loads(const volatile struct xen_perfctr_page *p)
 		if (!(query.evtsel_mask >> bit & 1) && load_one(0, insn | 1ULL << bit) != -EINVAL)
 			is(bit, -1);
 	is(load_one(0, insn & ~XENPERFCTR_EVTSEL_USR), -EINVAL);
-	is(load_one(0, (insn & ~XENPERFCTR_EVTSEL_USR) | XENPERFCTR_EVTSEL_OS), -EOPNOTSUPP);
 
 	load.nr = 1;
-	set(0, 0, insn);
-	load.counter[0].flags = 2;
-	is(op(XENPERFCTR_OP_load, &load), -EINVAL);
+	for (unsigned int bit = 2; bit < 32; bit++) {
+		set(0, 0, insn);
+		load.counter[0].flags = 1u << bit;
+		is(op(XENPERFCTR_OP_load, &load), -EINVAL);
+	}
+	/* Xen's share goes with both modes of the guest or with none. */
+	load.counter[0].flags = XENPERFCTR_COUNTER_HOST;
+	is(op(XENPERFCTR_OP_load, &load), -EOPNOTSUPP);
+	load.counter[0].evtsel = (insn & ~XENPERFCTR_EVTSEL_USR) | XENPERFCTR_EVTSEL_OS;
+	is(op(XENPERFCTR_OP_load, &load), -EOPNOTSUPP);
 	load.counter[0].flags = XENPERFCTR_COUNTER_SAMPLING;
 	load.counter[0].period = 100;
 	is(op(XENPERFCTR_OP_load, &load), -EOPNOTSUPP);
@@ -316,9 +331,10 @@ static void test_counts(const volatile struct xen_perfctr_page *p)
 {
 	uint64_t empty, slept, before, stolen;
 
+	/* All that this kernel executes is kernel mode. */
 	load.nr = 2;
-	set(0, 0, insn);
-	set(1, 1, branches | XENPERFCTR_EVTSEL_OS);
+	set(0, 0, insn | XENPERFCTR_EVTSEL_OS);
+	set(1, 1, (branches & ~XENPERFCTR_EVTSEL_USR) | XENPERFCTR_EVTSEL_OS);
 	is(op(XENPERFCTR_OP_load, &load), 0);
 	is(p->generation, 1);
 	is(p->sequence & 1, 0);
@@ -354,7 +370,7 @@ static void test_counts(const volatile struct xen_perfctr_page *p)
 	/* Counter 0 goes on, 1 is gone, 2 is new. */
 	if (query.general & 4) {
 		before = rdpmc(0);
-		set(1, 2, insn);
+		set(1, 2, insn | XENPERFCTR_EVTSEL_OS);
 		is(op(XENPERFCTR_OP_load, &load), 0);
 		is(rdpmc(0) - before < 10000, 1);
 		is(rdpmc(1), 0);
@@ -366,10 +382,11 @@ static void test_counts(const volatile struct xen_perfctr_page *p)
 	load.nr = 0;
 	for (unsigned int i = 0; i < XENPERFCTR_MAX_GENERAL; i++)
 		if (query.general >> i & 1)
-			set(load.nr++, i, insn);
+			set(load.nr++, i, insn | XENPERFCTR_EVTSEL_OS);
 	for (unsigned int i = 0; i < XENPERFCTR_MAX_FIXED; i++)
 		if (query.fixed >> i & 1)
-			set(load.nr++, XENPERFCTR_INDEX_FIXED + i, XENPERFCTR_EVTSEL_USR);
+			set(load.nr++, XENPERFCTR_INDEX_FIXED + i,
+			    XENPERFCTR_EVTSEL_USR | XENPERFCTR_EVTSEL_OS);
 	is(op(XENPERFCTR_OP_load, &load), 0);
 	for (unsigned int i = 0; i < load.nr; i++) {
 		uint32_t index = load.counter[i].index;
@@ -379,6 +396,144 @@ static void test_counts(const volatile struct xen_perfctr_page *p)
 			is(cost(index, 10001, 1) - empty, 20000);
 		}
 	}
+}
+
+/* What a counter counts while user mode loops @n times. */
+static uint64_t user_cost(uint32_t index, unsigned long n)
+{
+	uint64_t before = rdpmc(index);
+
+	in_user_mode(n);
+	return rdpmc(index) - before;
+}
+
+/*
+ * User and kernel mode, both ring 3: a user-only count is what user mode has
+ * executed, to the instruction; a kernel-only one does not depend on it.
+ */
+static void test_split(void)
+{
+	const uint64_t usr = XENPERFCTR_EVTSEL_USR, os = XENPERFCTR_EVTSEL_OS;
+	struct {
+		uint32_t cmd, pad;
+		uint64_t mfn, arg2;
+	} user_base = { .cmd = 15, .mfn = page_table };   /* MMUEXT_NEW_USER_BASEPTR */
+	uint64_t kernel, both, host;
+
+	is((query.features & XENPERFCTR_FEAT_SPLIT) != 0, 1);
+	is(hypercall(HYPERVISOR_mmuext_op, &user_base, 1L, NULL, 0x7ff0L), 0);
+	is(hypercall(HYPERVISOR_stack_switch, 0xe02bL, exception_stack), 0);
+	is(hypercall(HYPERVISOR_set_callbacks, system_call, system_call, system_call), 0);
+
+	load.nr = 3;
+	set(0, 0, insn);
+	set(1, 1, (insn & ~usr) | os);
+	set(2, 2, insn | os);
+	is(op(XENPERFCTR_OP_load, &load), 0);
+	is(cost(0, 1000, 1), 0);
+	is(user_cost(0, 1), 3);
+	is(user_cost(0, 1000), 2001);
+	is(user_cost(0, 10000000), 20000001);
+	kernel = user_cost(1, 1);
+	is(kernel > 10 && kernel < 100, 1);
+	is(user_cost(1, 1000000), kernel);
+	both = user_cost(2, 1);
+	is(both, kernel + 3);
+	is(user_cost(2, 1000000), kernel + 2000001);
+	/* The vCPU away in between: the mode it comes back in is its own. */
+	for (unsigned int i = 0; i < 20; i++) {
+		sleep();
+		if (user_cost(0, 1000) != 2001)
+			is(i, -1);
+	}
+
+	set(0, 0, branches);
+	set(1, 1, (branches & ~usr) | os);
+	set(2, 2, branches | os);
+	is(op(XENPERFCTR_OP_load, &load), 0);
+	is(user_cost(0, 1000), 1001);
+	kernel = user_cost(1, 1);
+	is(user_cost(1, 100000), kernel);
+	is(user_cost(2, 100000), kernel + 100001);
+
+	/* This domain is privileged: it may count Xen. */
+	is((query.features & XENPERFCTR_FEAT_HOST) != 0, 1);
+	set(0, 0, insn & ~usr);
+	load.counter[0].flags = XENPERFCTR_COUNTER_HOST;
+	set(1, 1, insn | os);
+	load.counter[1].flags = XENPERFCTR_COUNTER_HOST;
+	set(2, 2, insn | os);
+	is(op(XENPERFCTR_OP_load, &load), 0);
+	is(cost(0, 1000000, 0) < 100000, 1);      /* a timer of Xen's at most */
+	host = cost(0, 1, 1);
+	is(host > 500, 1);
+	user_cost(0, 1);
+	is(user_cost(0, 1) > 100, 1);
+	{
+		uint64_t h = rdpmc(0), all = rdpmc(1), guest = rdpmc(2);
+
+		sleep();
+		in_user_mode(1000);
+		h -= rdpmc(0), all -= rdpmc(1), guest -= rdpmc(2);
+		/* What lies between the three reads is 2 * 2 calls. */
+		is(h + guest - all + 60 < 120, 1);
+	}
+
+	/* Fixed counters are split in the same way. */
+	if (query.fixed & 1) {
+		load.nr = 1;
+		set(0, XENPERFCTR_INDEX_FIXED, usr);
+		is(op(XENPERFCTR_OP_load, &load), 0);
+		is(user_cost(XENPERFCTR_INDEX_FIXED, 1000), 2001);
+		set(0, XENPERFCTR_INDEX_FIXED, os);
+		is(op(XENPERFCTR_OP_load, &load), 0);
+		kernel = user_cost(XENPERFCTR_INDEX_FIXED, 1);
+		is(user_cost(XENPERFCTR_INDEX_FIXED, 1000), kernel);
+	}
+}
+
+/* VIRQ_PERFCTR comes when this vCPU did not run, and else does not. */
+static void test_stolen(const volatile struct xen_perfctr_page *p)
+{
+	struct {
+		uint32_t virq, vcpu, port;
+	} bind = { .virq = VIRQ_PERFCTR };
+	volatile uint64_t *pending = (void *)(shared_info + 64 * 32);
+	uint64_t bit;
+
+	/* For a control that did not ask, nothing is raised. */
+	is(hypercall(HYPERVISOR_event_channel_op, 1L, &bind), 0);
+	bit = 1ULL << (bind.port & 63);
+	pending += bind.port / 64;
+	*pending &= ~bit;
+	is(load_one(0, insn), 0);
+	sleep();
+	is((*pending & bit) != 0, 0);
+
+	load.flags = XENPERFCTR_LOAD_STOLEN;
+	is(load_one(0, insn), 0);
+	is((*pending & bit) != 0, 0);
+	loop(100000);
+	sleep();
+	is((*pending & bit) != 0, 1);
+
+	/* Without counters */
+	load.nr = 0;
+	is(op(XENPERFCTR_OP_load, &load), 0);
+	is(faults(0), 1);
+	*pending &= ~bit;
+	sleep();
+	is((*pending & bit) != 0, 1);
+	load.flags = 0;
+	is(op(XENPERFCTR_OP_load, &load), -EINVAL);
+
+	/* stop takes it back. */
+	is(op(XENPERFCTR_OP_stop, NULL), 0);
+	*pending &= ~bit;
+	sleep();
+	is((*pending & bit) != 0, 0);
+	is(p->sequence & 1, 0);
+	is(load_one(0, insn), 0);
 }
 
 static void test_efault_midway(const volatile struct xen_perfctr_page *p)
@@ -459,6 +614,8 @@ void main(const void *start_info)
 	test_register();
 	test_bad_loads(p);
 	test_counts(p);
+	test_split();
+	test_stolen(p);
 	test_efault_midway(p);
 	test_stop(p);
 

@@ -171,11 +171,10 @@ struct xen_perfctr_load {
     /* 1 to XENPERFCTR_MAX_COUNTERS; 0 is allowed with LOAD_STOLEN. */
     uint32_t nr;
     /*
-     * STOLEN: when this vCPU runs again after it was kept from running (not
-     * after it blocked by itself, but for SCHEDOP_poll), raise VIRQ_PERFCTR
-     * for it before it executes anything: so code that is never interrupted
-     * without its kernel seeing the interrupt (user mode) can't look at the
-     * TSC before the kernel has looked at @tsc_stolen.
+     * STOLEN: whenever this vCPU runs again after it did not run, for
+     * whatever reason, raise VIRQ_PERFCTR for it before it executes anything.
+     * So code that can't run while an interrupt is pending (user mode) never
+     * sees the TSC before its kernel had a chance to look at @tsc_stolen.
      */
     uint32_t flags;
 #define XENPERFCTR_LOAD_STOLEN           (1U << 0)
