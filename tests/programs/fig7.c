@@ -55,10 +55,10 @@
 
 #define THREADS	  2
 #define STEPS	  6
-#define WINDOWS	  150	/* of each thread, at least */
-#define SWITCHES  20	/* in scenarios 2 and 3, of each thread */
-#define STOLEN	  20	/* in scenario 3, times that a thread's vCPU was preempted */
-#define PATIENCE  600	/* seconds of the guest's time for one run */
+#define WINDOWS	  100	/* of each thread, at least */
+#define SWITCHES  10	/* in scenarios 2 and 3, of each thread */
+#define STOLEN	  10	/* in scenario 3, times that a thread's vCPU was preempted */
+#define PATIENCE  100	/* seconds of the guest's time for one run */
 #define COMPLAINTS 10	/* windows reported in full */
 
 /* What is counted, in the order of the control. */
