@@ -53,13 +53,13 @@
 
 #include "codes.h"
 
-#define THREADS	  2
-#define STEPS	  6
-#define WINDOWS	  100	/* of each thread, at least */
-#define SWITCHES  10	/* in scenarios 2 and 3, of each thread */
-#define STOLEN	  10	/* in scenario 3, times that a thread's vCPU was preempted */
-#define PATIENCE  100	/* seconds of the guest's time for one run */
-#define COMPLAINTS 10	/* windows reported in full */
+#define THREADS    2
+#define STEPS      6
+#define WINDOWS    100 /* of each thread, at least */
+#define SWITCHES   10  /* in scenarios 2 and 3, of each thread */
+#define STOLEN     10 /* in scenario 3, times that a thread's vCPU was preempted */
+#define PATIENCE   100 /* seconds of the guest's time for one run */
+#define COMPLAINTS 10  /* windows reported in full */
 
 /* What is counted, in the order of the control. */
 static const enum count counted[] = {INSTRUCTIONS, COND_BRANCHES, LOADS,
@@ -140,20 +140,19 @@ static size_t random_code(struct thread *t, struct values *known)
 		const char *region;
 		unsigned int bits; /* of the number of times */
 	} menu[] = {
-		{"loop", 14},	 {"branches", 12}, {"loads", 12},
-		{"stores", 12},	 {"updates", 12},  {"calls", 12},
-		{"rep", 12},	 {"loop", 14},	   {"loads", 12},
-		{"syscalls", 4}, {"touch", 3},	   {"stores", 12},
+		{"loop", 14},    {"branches", 12}, {"loads", 12},
+		{"stores", 12},  {"updates", 12},  {"calls", 12},
+		{"rep", 12},     {"loop", 14},     {"loads", 12},
+		{"syscalls", 4}, {"touch", 3},     {"stores", 12},
 	};
 	size_t n = 1 + random_below(&t->random, STEPS), i;
 	uint64_t counts[NR_COUNTS] = {0};
 	bool touched = false;
 
 	for (i = 0; i < n; i++) {
-		size_t choice = random_below(&t->random,
-					     sizeof(menu) / sizeof(*menu));
-		const struct region *region =
-			find_region(menu[choice].region);
+		size_t choice =
+			random_below(&t->random, sizeof(menu) / sizeof(*menu));
+		const struct region *region = find_region(menu[choice].region);
 		uint64_t times = random_length(&t->random, menu[choice].bits);
 
 		t->steps[i].n = times;
@@ -207,8 +206,8 @@ start_counting(struct thread *t, struct vperfctr_control *control,
 }
 
 /* READ to STOP. */
-static __attribute__((noinline)) int stop_counting(struct thread *t,
-						   struct perfctr_dev_sums *last)
+static __attribute__((noinline)) int
+stop_counting(struct thread *t, struct perfctr_dev_sums *last)
 {
 	int failed = ioctl(t->fd, PERFCTR_IOC_READ, last);
 
@@ -426,8 +425,7 @@ static void one_run(struct thread *t)
 		v = minus(w.after.pmc, w.before.pmc);
 		compare(t, "code", &v, &known, &t->window);
 		v = minus(w.last.pmc, w.user.pmc);
-		if (w.switched &&
-		    !memcmp(&v, &t->retried_read, sizeof(v)))
+		if (w.switched && !memcmp(&v, &t->retried_read, sizeof(v)))
 			t->retried++;
 		else
 			compare(t, "user-mode read", &v, &none, &t->user_read);
@@ -435,7 +433,8 @@ static void one_run(struct thread *t)
 		if ((int64_t)(w.before.tsc - previous->tsc) < 0 ||
 		    w.after.tsc < w.before.tsc || w.user.tsc < w.after.tsc ||
 		    w.last.tsc < w.user.tsc) {
-			fprintf(stderr, "thread %d, window %llu: the TSC went back: %llu %llu %llu %llu %llu\n",
+			fprintf(stderr,
+				"thread %d, window %llu: the TSC went back: %llu %llu %llu %llu %llu\n",
 				t->number, (unsigned long long)t->windows,
 				(unsigned long long)previous->tsc,
 				(unsigned long long)w.before.tsc,
@@ -469,8 +468,8 @@ static void *thread_main(void *argument)
 	int run;
 
 	t->tid = (pid_t)syscall(SYS_gettid);
-	pin(t->tid, scenario == 1 || scenario == 4 ? (unsigned int)t->number
-						   : 0);
+	pin(t->tid,
+	    scenario == 1 || scenario == 4 ? (unsigned int)t->number : 0);
 	t->random.state = seed << 8 | (uint64_t)(scenario << 4 | t->number);
 	t->memory = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);

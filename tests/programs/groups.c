@@ -217,10 +217,11 @@ static void test_group(const char *what, const struct result *r,
 			sums[k] += r->records[i].sums.pmc[k];
 	for (k = 0; k < NR_COUNTED; k++)
 		same &= sums[k] == r->group.sums.pmc[k];
-	snprintf(text, sizeof(text),
-		 "%s: %u members have ended, none is lost (%u, live %u, errors %u, lost %u)",
-		 what, members, r->group.ended, r->group.live, r->group.errors,
-		 r->group.lost);
+	snprintf(
+		text, sizeof(text),
+		"%s: %u members have ended, none is lost (%u, live %u, errors %u, lost %u)",
+		what, members, r->group.ended, r->group.live, r->group.errors,
+		r->group.lost);
 	ok(r->group.ended == members && !r->group.live && !r->group.errors &&
 		   !r->group.refused && !r->group.lost &&
 		   !(r->group.sums.status & PERFCTR_STATUS_ERROR),
@@ -299,9 +300,10 @@ static void test_work(const char *what, char **argv, int killed,
 					 a->sums.pmc[k] - b->sums.pmc[k] !=
 						 own[counted[k]];
 		}
-		snprintf(text, sizeof(text),
-			 "%s: each thread's own record: %u of %u counts are wrong",
-			 what, wrong, members * (unsigned int)NR_COUNTED);
+		snprintf(
+			text, sizeof(text),
+			"%s: each thread's own record: %u of %u counts are wrong",
+			what, wrong, members * (unsigned int)NR_COUNTED);
 		ok(!wrong, text, seed);
 	}
 }
@@ -327,10 +329,11 @@ static void test_spinners(char **argv, uint64_t seed)
 	for (k = 0; k < NR_COUNTED; k++)
 		is[k] = killed.group.sums.pmc[k] - known.group.sums.pmc[k];
 	test_group("killed while they spin", &killed, SPINNERS + 1, seed);
-	snprintf(text, sizeof(text),
-		 "killed while they spin: %llu iterations more, loads %llu, stores %llu",
-		 (unsigned long long)spins, (unsigned long long)is[2],
-		 (unsigned long long)is[3]);
+	snprintf(
+		text, sizeof(text),
+		"killed while they spin: %llu iterations more, loads %llu, stores %llu",
+		(unsigned long long)spins, (unsigned long long)is[2],
+		(unsigned long long)is[3]);
 	ok(known.spins == 1000 * (SPINNERS + 1) && spins && is[2] == spins &&
 		   is[3] == spins,
 	   text, seed);
@@ -339,12 +342,12 @@ static void test_spinners(char **argv, uint64_t seed)
 	 * and SYSCALL.
 	 */
 	off = spins - is[1];
-	snprintf(text, sizeof(text),
-		 "killed while they spin: %llu branches, %lld short; instructions %llu are two for each",
-		 (unsigned long long)is[1], (long long)off,
-		 (unsigned long long)is[0]);
-	ok(off <= SPINNERS + 1 &&
-		   is[0] + 2 * (SPINNERS + 1) == 2 * spins - off,
+	snprintf(
+		text, sizeof(text),
+		"killed while they spin: %llu branches, %lld short; instructions %llu are two for each",
+		(unsigned long long)is[1], (long long)off,
+		(unsigned long long)is[0]);
+	ok(off <= SPINNERS + 1 && is[0] + 2 * (SPINNERS + 1) == 2 * spins - off,
 	   text, seed);
 }
 
@@ -373,17 +376,18 @@ int main(int argc, char **argv)
 		strcpy(role, "tree");
 		test_work("fork tree", args, 0,
 			  1 + TREE_CHILDREN * (1 + TREE_GRANDCHILDREN), 0,
-			  1 + TREE_CHILDREN * (1 + TREE_GRANDCHILDREN), 0, seed);
+			  1 + TREE_CHILDREN * (1 + TREE_GRANDCHILDREN), 0,
+			  seed);
 		strcpy(role, "threads");
-		test_work("threads", args, 0, THREADS + 1, 0, THREADS + 1,
-			  0, seed);
+		test_work("threads", args, 0, THREADS + 1, 0, THREADS + 1, 0,
+			  seed);
 		strcpy(role, "blocked");
 		test_work("killed while blocked", args, 1, 1, 0, 1, 0, seed);
 		strcpy(role, "exec");
 		for (k = 0; k < EXECS; k++)
 			args[4 + k] = name;
-		test_work("exec chain", args, 0, 1, EXEC_MEMBER + 4,
-			  EXECS + 1, 0, seed);
+		test_work("exec chain", args, 0, 1, EXEC_MEMBER + 4, EXECS + 1,
+			  0, seed);
 		args[4] = NULL;
 		strcpy(role, "thread-exec");
 		/* What it executes is the last program of such a chain. */

@@ -45,7 +45,7 @@ __asm__(".text\n"
 	"	xor	%edx, %edx\n"
 	"	xor	%r10d, %r10d\n"
 	"	xor	%r8d, %r8d\n"
-	"	mov	$56, %eax\n"	/* clone */
+	"	mov	$56, %eax\n" /* clone */
 	"	syscall\n"
 	"	test	%rax, %rax\n"
 	"	jz	1f\n"
@@ -57,7 +57,7 @@ __asm__(".text\n"
 	"spin:\n"
 	"1:	incq	(%rdi)\n"
 	"	jnz	1b\n"
-	"	mov	$34, %eax\n"	/* pause */
+	"	mov	$34, %eax\n" /* pause */
 	"	syscall\n"
 	"	ud2\n"
 	".globl _start\n"
@@ -89,8 +89,8 @@ static char stacks[THREADS][STACK] __attribute__((aligned(64)));
 static void work(unsigned int member)
 {
 	static void (*const region[])(uint64_t, void *) = {
-		region_loop,   region_branches, region_loads, region_stores,
-		region_updates, region_calls,	region_syscalls};
+		region_loop,    region_branches, region_loads,   region_stores,
+		region_updates, region_calls,    region_syscalls};
 	/* An index, not a branch: both ways are the same instructions. */
 	static void (*const way[])(uint64_t, void *) = {region_empty,
 							region_sequence};
@@ -104,7 +104,7 @@ static void work(unsigned int member)
 	way[real](WORK_STEPS, steps);
 }
 
-static void die(long status)
+static __attribute__((noreturn)) void die(long status)
 {
 	call(__NR_exit_group, status, 0, 0, 0, 0, 0);
 	__builtin_unreachable();
@@ -225,8 +225,8 @@ static void exec_chain(int argc, char **argv)
 	if (argc == 4)
 		die(0);
 	argv[argc - 1] = NULL;
-	call(__NR_execve, (long)argv[0], (long)argv, (long)&no_environment, 0, 0,
-	     0);
+	call(__NR_execve, (long)argv[0], (long)argv, (long)&no_environment, 0,
+	     0, 0);
 	die(6);
 }
 

@@ -10,22 +10,22 @@
 
 #include "regions.h"
 
-#define TREE_CHILDREN	   7
+#define TREE_CHILDREN      7
 #define TREE_GRANDCHILDREN 8 /* of each: 1 + 7 + 56 = 64 processes */
-#define THREADS		   64
-#define EXECS		   20
-#define EXEC_MEMBER	   100 /* its work's number: that and argc */
-#define SIBLINGS	   3 /* of the thread that executes another program */
-#define SPINNERS	   4 /* threads that are killed while they count */
+#define THREADS            64
+#define EXECS              20
+#define EXEC_MEMBER        100 /* its work's number: that and argc */
+#define SIBLINGS           3   /* of the thread that executes another program */
+#define SPINNERS           4   /* threads that are killed while they count */
 
 #define WORK_STEPS   4
 #define WORK_REGIONS 7
 
 /* By number, because members.c is too small for the table. */
-#define WORK_NAMES                                                        \
-	{                                                                 \
-		"loop", "branches", "loads", "stores", "updates", "calls", \
-			"syscalls"                                        \
+#define WORK_NAMES                                                             \
+	{                                                                      \
+		"loop", "branches", "loads", "stores", "updates", "calls",     \
+			"syscalls"                                             \
 	}
 
 /* Where the spinners count: file descriptor 3, one number for each. */

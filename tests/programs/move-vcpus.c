@@ -29,10 +29,10 @@
 #include "regions.h"
 
 #define DOMCTL_HYPERCALL     36
-#define DOMCTL_VERSION	     0x15
+#define DOMCTL_VERSION       0x15
 #define DOMCTL_SET_AFFINITY  9
 #define DOMCTL_GET_VCPU_INFO 14
-#define AFFINITY_HARD	     1
+#define AFFINITY_HARD        1
 
 #define MAX_DOMAINS 8
 #define MAX_VCPUS   8

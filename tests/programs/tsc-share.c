@@ -19,8 +19,8 @@
 
 #include "self.h"
 
-#define LEAST	20000
-#define MOST	20000
+#define LEAST 20000
+#define MOST  20000
 
 static struct {
 	uint64_t from, to;
