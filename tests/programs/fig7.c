@@ -248,6 +248,26 @@ static void least(struct values *to, const struct values *value)
 			to->of[i] = value->of[i];
 }
 
+/*
+ * Counters of user mode repeat themselves: two vCPUs that begin alike hold the
+ * same values.  Xen does not write what is in a register already, but the
+ * machine's check for foreign counters (pmu-owner) knows only who wrote.  So
+ * that equal values are rare, each thread begins with something else.
+ */
+static void differ(struct thread *t)
+{
+	struct vperfctr_control control;
+
+	the_control(&control);
+	if (vperfctr_control(t->self, &control) < 0)
+		die("vperfctr_control");
+	find_region("loop")->run(1 + random_below(&t->random, 1 << 17), NULL);
+	find_region("loads")->run(1 + random_below(&t->random, 1 << 15),
+				  t->memory);
+	find_region("stores")->run(1 + random_below(&t->random, 1 << 15),
+				   t->memory);
+}
+
 /* The constants: least of some, without code. */
 static void calibrate(struct thread *t)
 {
@@ -486,6 +506,7 @@ static void *thread_main(void *argument)
 	t->page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, t->fd, 0);
 	if (t->page == MAP_FAILED)
 		die("mmap of /dev/perfctr");
+	differ(t);
 	calibrate(t);
 	pthread_barrier_wait(&barrier);
 	for (run = 0; run < runs; run++) {
