@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --smp 2 --icount --timeout 600 --xen-append dom0_vcpus_pin,sched=credit,sched_credit_tslice_ms=50
+# run: --smp 2 --icount --timeout 600 --xen-append sched=credit
 #
 # In dom0: two domains share pCPU 1 and spin; each reads by vperfctr_read_tsc()
 # its own share of the ticks. The ruler: both write down, by RDTSC, when they ran
@@ -14,6 +14,9 @@ programs=/usr/lib/perfctr-tests
 ticks=1500000000
 tmp=$(mktemp -d)
 
+/lab/toolstack || exit 125
+check "dom0 stays on pCPU 0" xl vcpu-pin 0 0 0
+check "slices of 50 ms" xl sched-credit -s -t 50
 for domain in a b; do
 	/lab/domu $domain --cpus 1 -- sh -c "
 		echo ready
