@@ -5,9 +5,8 @@
  *
  * Counts one region with libperfctr, read before and after it in user mode,
  * the least of TIMES (default 1) times, less what "empty" counts.  Prints
- * "count expected"; status 1 if they differ.  In a PV guest a count includes
- * what the kernel did meanwhile: TIMES gets rid of interrupts, not of the page
- * faults of "touch".
+ * "count expected"; status 1 if they differ.  TIMES gets rid of what a read adds
+ * that met a switch and tried again.
  */
 
 #include <stdio.h>

@@ -81,6 +81,31 @@ bool expected_count(const struct region *region, enum count count, uint64_t n,
 	return true;
 }
 
+void add_step(uint64_t counts[NR_COUNTS], const struct region *region,
+	      uint64_t n)
+{
+	/* Its CALL and RET are branches, the CALL through memory. */
+	static const uint64_t around[NR_COUNTS] = {7, 3, 1, 4, 1};
+	enum count count;
+
+	for (count = 0; count < NR_COUNTS; count++) {
+		uint64_t known;
+
+		if (!expected_count(region, count, n, &known))
+			known = 0;
+		counts[count] += around[count] + known;
+	}
+}
+
+void add_sequence(uint64_t counts[NR_COUNTS])
+{
+	static const uint64_t once[NR_COUNTS] = {6, 0, 0, 2, 2};
+	enum count count;
+
+	for (count = 0; count < NR_COUNTS; count++)
+		counts[count] += once[count];
+}
+
 static size_t memory_size(const struct region *region, uint64_t n)
 {
 	/* Never nothing: mmap() would refuse. */

@@ -40,6 +40,24 @@ const struct region *find_region(const char *name);
 bool expected_count(const struct region *region, enum count count, uint64_t n,
 		    uint64_t *expected);
 
+/* One after the other: a program as long as one likes, of known counts. */
+struct step {
+	uint64_t n;
+	void *memory;
+	void (*run)(uint64_t n, void *memory);
+};
+
+/* @n >= 1, @steps: struct step[@n] */
+void region_sequence(uint64_t n, void *steps);
+
+/*
+ * Adds to counts[] what a step of @n times @region does in a sequence; and what
+ * a sequence does besides its steps.  A count that is UNKNOWN adds nothing.
+ */
+void add_step(uint64_t counts[NR_COUNTS], const struct region *region,
+	      uint64_t n);
+void add_sequence(uint64_t counts[NR_COUNTS]);
+
 /*
  * Memory for it: all there, or, for a region that wants it fresh, no page of it;
  * ends the program if there is none.

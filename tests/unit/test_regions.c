@@ -33,10 +33,38 @@ static void test_instructions(void **state)
 		}
 }
 
+/* A sequence of all of them, twice. */
+static void test_sequence(void **state)
+{
+	uint64_t counts[NR_COUNTS] = {0};
+	const struct region *region;
+	struct step steps[64];
+	struct steps stepped;
+	size_t n = 0;
+	int twice;
+
+	(void)state;
+	for (twice = 0; twice < 2; twice++)
+		for (region = regions; region->name; region++) {
+			uint64_t times = 3 + n;
+
+			steps[n].n = times;
+			steps[n].memory = region_memory(region, times);
+			steps[n].run = region->run;
+			add_step(counts, region, times);
+			n++;
+		}
+	add_sequence(counts);
+	stepped = count_steps((void *)region_sequence, (void *)n, steps);
+	/* CALL and RET. */
+	assert_int_equal(stepped.instructions, counts[INSTRUCTIONS] + 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_instructions),
+		cmocka_unit_test(test_sequence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
