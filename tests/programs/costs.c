@@ -582,8 +582,9 @@ static struct both_ways switches(enum kind first, enum kind second)
 		if (pthread_create(&thread[i], NULL, run_side, &sides[i]))
 			die("pthread_create");
 	}
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < 2; i++)
 		pthread_join(thread[i], NULL);
+	for (i = 0; i < 2; i++) {
 		close(there[i]);
 		close(back[i]);
 	}
