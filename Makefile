@@ -44,6 +44,12 @@ check-long: deps guest
 	@tests/machine/build all
 	@tests/check --long
 
+##   make bench          the cost table, ours beside upstream's: text, tests/bench/costs.{csv,svg}
+.PHONY: bench
+bench: deps guest
+	@tests/machine/build all
+	@tests/bench/bench --run $(RUN)
+
 ## Parts, for the emulated machine and for a real host:
 ##   make guest          module, library, perfex and test programs into build/guest/
 ##   make module         guest-module/perfctr.ko        (KDIR=... for another kernel)
