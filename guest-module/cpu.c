@@ -101,9 +101,13 @@ static int control_locked(unsigned int cpu,
 	r.t = get_counters(cpu);
 	if (!r.t)
 		return -ENOMEM;
-	c = perfctr_change_prepare(r.t, control);
-	if (IS_ERR(c))
-		return PTR_ERR(c);
+	c = kmalloc(sizeof(*c), GFP_KERNEL);
+	if (!c)
+		return -ENOMEM;
+	c->setup.control = *control;
+	err = perfctr_change_prepare(r.t, c);
+	if (err)
+		goto free;
 	err = -EINVAL;
 	if (c->setup.slots > 1)
 		goto out;
@@ -113,7 +117,9 @@ static int control_locked(unsigned int cpu,
 		r.change = c;
 	err = smp_call_function_single(cpu, control_ipi, &r, 1) ?: r.err;
 out:
-	perfctr_change_free(c);
+	perfctr_change_done(c);
+free:
+	kfree(c);
 	return err;
 }
 

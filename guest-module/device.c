@@ -181,18 +181,38 @@ static long ioctl_info(void __user *arg)
 		-EFAULT : 0;
 }
 
+/* Behind @control->nr counters, what is there stays. */
+static int get_control(struct perfctr_dev_control *control,
+		       const struct perfctr_dev_control __user *from)
+{
+	const size_t head = offsetof(struct perfctr_dev_control, counter);
+
+	/* Each byte once: what was checked is not read again. */
+	if (copy_from_user(control, from, head))
+		return -EFAULT;
+	if (control->nr > PERFCTR_MAX_COUNTERS)
+		return -EINVAL;
+	if (copy_from_user(control->counter, from->counter,
+			   control->nr * sizeof(control->counter[0])))
+		return -EFAULT;
+	return 0;
+}
+
 static long ioctl_control(struct perfctr_thread *t, bool remote,
 			  void __user *arg)
 {
-	struct perfctr_dev_control *control;
-	int err;
+	struct perfctr_change *c;
+	long err;
 
-	control = memdup_user(arg, sizeof(*control));
-	if (IS_ERR(control))
-		return PTR_ERR(control);
-	err = remote ? perfctr_remote_control(t, control) :
-		       perfctr_thread_control(t, control);
-	kfree(control);
+	/* Not zeroed: nobody looks behind the counters that there are. */
+	c = kmalloc(sizeof(*c), GFP_KERNEL);
+	if (!c)
+		return -ENOMEM;
+	err = get_control(&c->setup.control, arg);
+	if (!err)
+		err = remote ? perfctr_remote_control(t, c) :
+			       perfctr_thread_control(t, c);
+	kfree(c);
 	return err;
 }
 

@@ -340,6 +340,9 @@ int perfctr_group_prepare(const struct perfctr_thread *t,
 {
 	const u32 flags = c->setup.control.flags;
 
+	c->group = NULL;
+	c->record = NULL;
+	c->old_group = NULL;
 	c->old_records = RB_ROOT;
 	if (!(flags & PERFCTR_CTL_INHERIT))
 		return 0;

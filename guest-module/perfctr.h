@@ -17,14 +17,20 @@
 #ifndef _PERFCTR_H
 #define _PERFCTR_H
 
+#include <linux/build_bug.h>
+#include <linux/hrtimer.h>
 #include <linux/kref.h>
 #include <linux/mm_types.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/rbtree_types.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/seqlock.h>
 #include <linux/types.h>
+
+#include <asm/msr.h>
+#include <asm/tsc.h>
 
 #include <xen/interface/xen.h>
 
@@ -92,6 +98,7 @@ struct perfctr_setup {
  * @setup: what it does
  * @tsc_stolen: the vCPU's stolen ticks at @page->tsc_start
  * @page: what user space maps, read-only; so the kernel may trust it too
+ * @now: counters as fold() reads them
  * @turn: several slots: ticks of the present turn
  * @used: ... of which it has had this many
  * @debt: ... what each slot has had more than its turns
@@ -119,6 +126,7 @@ struct perfctr_thread {
 	struct perfctr_setup setup;
 	u64 tsc_stolen;
 	struct perfctr_page *page;
+	u64 now[PERFCTR_MAX_COUNTERS];
 
 	u64 turn;
 	u64 used;
@@ -160,15 +168,12 @@ int perfctr_thread_register(struct perfctr_thread *t, struct task_struct *task);
 struct perfctr_thread *perfctr_thread_create(void);
 void perfctr_thread_get(struct perfctr_thread *t);
 void perfctr_thread_put(struct perfctr_thread *t);
-int perfctr_thread_control(struct perfctr_thread *t,
-			   const struct perfctr_dev_control *control);
+int perfctr_thread_control(struct perfctr_thread *t, struct perfctr_change *c);
 /* The three parts of the above. */
-struct perfctr_change *
-perfctr_change_prepare(struct perfctr_thread *t,
-		       const struct perfctr_dev_control *control);
+int perfctr_change_prepare(struct perfctr_thread *t, struct perfctr_change *c);
 int perfctr_thread_change(struct perfctr_thread *t, struct perfctr_change *c,
 			  bool here);
-void perfctr_change_free(struct perfctr_change *c);
+void perfctr_change_done(struct perfctr_change *c);
 int perfctr_thread_stop(struct perfctr_thread *t);
 int perfctr_thread_unlink(struct perfctr_thread *t);
 void perfctr_thread_fork(struct perfctr_thread *parent,
@@ -222,8 +227,7 @@ void perfctr_slots_next(struct perfctr_thread *t);
 
 /* remote.c: may sleep */
 struct perfctr_thread *perfctr_remote_attach(const struct perfctr_dev_attach *arg);
-int perfctr_remote_control(struct perfctr_thread *t,
-			   const struct perfctr_dev_control *control);
+int perfctr_remote_control(struct perfctr_thread *t, struct perfctr_change *change);
 int perfctr_remote_stop(struct perfctr_thread *t);
 int perfctr_remote_unlink(struct perfctr_thread *t);
 
@@ -243,13 +247,146 @@ int perfctr_tracepoint_init(void);
 void perfctr_tracepoint_uninit(void);
 
 /* vcpu.c: of the vCPU we are on; all but init and uninit: interrupts off */
-int perfctr_vcpu_load(const struct xen_perfctr_load *load);
+
+/**
+ * struct perfctr_vcpu - what we know of one vCPU
+ * @page: Xen writes here; NULL: not registered
+ * @running: the thread that is current and counts; others may look which one
+ * @generation: @page->generation after we loaded @loaded
+ * @is_loaded: @loaded is the control in Xen
+ * @loaded: valid with @is_loaded
+ * @timer: folds
+ * @timer_armed: it will come
+ * @slice_armed: @slice_timer will come
+ * @slice_timer: ends a slot's turn
+ * @slice_deadline: when, in ticks
+ * @irq: of VIRQ_PERFCTR; negative: none
+ */
+struct perfctr_vcpu {
+	struct xen_perfctr_page *page;
+	struct perfctr_thread *running;
+	u64 generation;
+	bool is_loaded;
+	bool timer_armed;
+	bool slice_armed;
+	struct xen_perfctr_load loaded;
+	struct hrtimer timer;
+	struct hrtimer slice_timer;
+	u64 slice_deadline;
+	int irq;
+};
+
+DECLARE_PER_CPU(struct perfctr_vcpu, perfctr_vcpus);
+
+int perfctr_vcpu_load_other(struct perfctr_vcpu *v,
+			    const struct xen_perfctr_load *load);
 void perfctr_vcpu_forget(void);
-bool perfctr_vcpu_still_loaded(void);
-u64 perfctr_vcpu_tsc(u64 *stolen);
 void perfctr_vcpu_slice(u64 now, u64 ticks);
-struct perfctr_thread *perfctr_vcpu_running(void);
-void perfctr_vcpu_set_running(struct perfctr_thread *t);
+void perfctr_vcpu_arm_fold(struct perfctr_vcpu *v);
+
+/* Xen writes the page only while its vCPU does not run: no retry loop. */
+static inline bool perfctr_vcpu_same_generation(const struct perfctr_vcpu *v)
+{
+	return likely(v->page) && READ_ONCE(v->page->generation) == v->generation;
+}
+
+/*
+ * False: somebody else changed this vCPU's control since our last load, so a
+ * difference between two values of a counter means nothing.
+ */
+static inline bool perfctr_vcpu_still_loaded(void)
+{
+	return perfctr_vcpu_same_generation(this_cpu_ptr(&perfctr_vcpus));
+}
+
+/*
+ * By words: no padding, and a switch has no time for memcmp().  @period is 0 in
+ * both, as there is no sampling yet.
+ */
+static inline bool perfctr_same_load(const struct xen_perfctr_load *a,
+				     const struct xen_perfctr_load *b)
+{
+	unsigned int i;
+
+	if (a->nr != b->nr || a->flags != b->flags)
+		return false;
+#pragma GCC unroll 4
+	for (i = 0; i < a->nr; i++) {
+		const u64 *x = (const u64 *)&a->counter[i];
+		const u64 *y = (const u64 *)&b->counter[i];
+
+		/* Index and flags, and the event select. */
+		BUILD_BUG_ON(offsetof(struct xen_perfctr_counter, evtsel) != 8);
+		if (x[0] != y[0] || x[1] != y[1])
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Make @load what this vCPU counts: with one hypercall, or none if that is
+ * what it counts already.
+ *
+ * Controls are compared whole (events, counters, their order and modes, flags),
+ * never by an id.  The generation tells that nobody but us changed the control
+ * since.
+ */
+static inline int perfctr_vcpu_load(const struct xen_perfctr_load *load)
+{
+	struct perfctr_vcpu *v = this_cpu_ptr(&perfctr_vcpus);
+
+	if (likely(v->is_loaded && perfctr_vcpu_same_generation(v) &&
+		   perfctr_same_load(&v->loaded, load)))
+		return 0;
+	return perfctr_vcpu_load_other(v, load);
+}
+
+/*
+ * The TSC, and what Xen has stolen of it up to then.  A vCPU that was kept from
+ * running between the two would have ticks stolen that are not in its TSC.
+ */
+static inline u64 perfctr_vcpu_tsc(u64 *stolen)
+{
+	const struct xen_perfctr_page *page = this_cpu_read(perfctr_vcpus.page);
+	u64 tsc;
+
+	if (unlikely(!page)) {
+		*stolen = 0;
+		return rdtsc();
+	}
+	do {
+		*stolen = READ_ONCE(page->tsc_stolen);
+		tsc = rdtsc();
+		barrier();
+	} while (unlikely(READ_ONCE(page->tsc_stolen) != *stolen));
+	return tsc;
+}
+
+static inline struct perfctr_thread *perfctr_vcpu_running(void)
+{
+	return this_cpu_read(perfctr_vcpus.running);
+}
+
+/*
+ * The timer is armed when a thread starts to count and there is none, and it
+ * rearms itself only if a thread counts when it comes: so a CPU on which
+ * nobody counts has none after one period at most, and a switch never has to
+ * cancel one.  A thread that counts without a switch is folded at least once
+ * per period, because whenever it started the timer was due within one.
+ *
+ * Must be callable from sched_in, with no runqueue lock held; with NULL also
+ * from sched_out, with one held.
+ */
+static inline void perfctr_vcpu_set_running(struct perfctr_thread *t)
+{
+	struct perfctr_vcpu *v = this_cpu_ptr(&perfctr_vcpus);
+
+	/* Others only compare it, and what it points to outlives an RCU reader. */
+	WRITE_ONCE(v->running, t);
+	if (t && unlikely(!v->timer_armed))
+		perfctr_vcpu_arm_fold(v);
+}
+
 int perfctr_vcpu_init(void);
 void perfctr_vcpu_uninit(void);
 /* ... and of every vCPU on which no thread is counting just now; sleeps */

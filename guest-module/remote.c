@@ -208,10 +208,9 @@ static int control_stopped(void *arg)
 	return perfctr_thread_change(c->t, c->change, false);
 }
 
-int perfctr_remote_control(struct perfctr_thread *t,
-			   const struct perfctr_dev_control *control)
+int perfctr_remote_control(struct perfctr_thread *t, struct perfctr_change *change)
 {
-	struct remote_control c = { .t = t };
+	struct remote_control c = { .t = t, .change = change };
 	int err;
 
 	/*
@@ -219,11 +218,11 @@ int perfctr_remote_control(struct perfctr_thread *t,
 	 * is needed no more then, never the other way round, as a group that
 	 * a set has founded is for its lifetime.
 	 */
-	c.change = perfctr_change_prepare(t, control);
-	if (IS_ERR(c.change))
-		return PTR_ERR(c.change);
+	err = perfctr_change_prepare(t, change);
+	if (err)
+		return err;
 	err = stop_machine_for(control_stopped, &c);
-	perfctr_change_free(c.change);
+	perfctr_change_done(change);
 	return err;
 }
 

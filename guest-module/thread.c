@@ -92,6 +92,7 @@ void perfctr_thread_live_get(void)
 
 void perfctr_thread_live_put(void)
 {
+	/* One that is pending comes soon enough, and costs nothing here. */
 	if (atomic_dec_and_test(&live))
 		queue_delayed_work(system_wq, &idle_work, IDLE_DELAY);
 }
@@ -132,31 +133,20 @@ void perfctr_thread_include(void)
  * The instruction itself, not the kernel's rdpmcl(): for a PV kernel that one
  * goes to an emulation of upstream's vPMU.  Our vCPU may execute it, in ring 3
  * as well, while it has a control loaded.  That it has is Xen's promise, and
- * if the promise is broken, the kernel shall not crash: -EIO.
+ * if the promise is broken, the kernel shall not crash: *@err is not 0 then,
+ * and else what it was.
  */
-static int read_counter(u32 index, u64 *value)
+static __always_inline u64 read_counter(u32 index, int *err)
 {
-	u32 low, high;
-	int err = -EIO;
+	u64 low, high;
 
-	asm volatile("1: rdpmc\n\t"
-		     "xorl %[err], %[err]\n"
+	asm volatile("1: rdpmc\n"
 		     "2:\n"
-		     _ASM_EXTABLE(1b, 2b)
-		     : [err] "+&r" (err), "=a" (low), "=d" (high)
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %[err])
+		     : [err] "+r" (*err), "=a" (low), "=d" (high)
 		     : "c" (index)
-		     : "cc", "memory");
-	*value = low | (u64)high << 32;
-	return err;
-}
-
-/* No control is in force any more.  What was counted, and of what, stays. */
-static void drop_control(struct perfctr_thread *t)
-{
-	memset(&t->setup.control, 0, sizeof(t->setup.control));
-	t->setup.tsc = false;
-	t->counting = false;
-	t->on_exec = false;
+		     : "memory");
+	return low | high << 32;
 }
 
 /*
@@ -192,6 +182,20 @@ static void page_stop(struct perfctr_thread *t)
 	t->shown = false;
 }
 
+/* No control is in force any more.  What was counted, and of what, stays. */
+static void drop_control(struct perfctr_thread *t)
+{
+	struct perfctr_dev_control *control = &t->setup.control;
+
+	if (t->shown)
+		page_stop(t);
+	/* Behind @nr nothing is looked at. */
+	memset(control, 0, offsetof(struct perfctr_dev_control, counter));
+	t->setup.tsc = false;
+	t->counting = false;
+	t->on_exec = false;
+}
+
 /*
  * Counting ends here, for a reason the program has to see.  The sums stay what
  * they were when they were last known to be right.  May be in sched_out.
@@ -204,12 +208,29 @@ static void fail(struct perfctr_thread *t, int err)
 	perfctr_vcpu_forget();
 
 	raw_write_seqcount_begin(&t->seq);
-	page_stop(t);
 	page->status = PERFCTR_STATUS_ERROR;
 	page->error = err;
 	page->sequence++;
 	drop_control(t);
 	raw_write_seqcount_end(&t->seq);
+}
+
+/* The control can't be loaded here. */
+static noinline int start_failed(struct perfctr_thread *t, int err)
+{
+	/*
+	 * A CPU that goes down has given its page back, but a thread can still
+	 * pass by on its way to another CPU.
+	 */
+	if (err == -ENODEV && !cpu_active(smp_processor_id())) {
+		raw_write_seqcount_begin(&t->seq);
+		page_stop(t);
+		t->page->sequence++;
+		raw_write_seqcount_end(&t->seq);
+		return 0;
+	}
+	fail(t, err);
+	return err;
 }
 
 static int start(struct perfctr_thread *t)
@@ -219,35 +240,22 @@ static int start(struct perfctr_thread *t)
 	unsigned int i, nr;
 	int err;
 
-	if (s->slots > 1 && perfctr_slots_due(t)) {
+	if (unlikely(s->slots > 1) && perfctr_slots_due(t)) {
 		raw_write_seqcount_begin(&t->seq);
 		page_stop(t);
 		perfctr_slots_next(t);
 		raw_write_seqcount_end(&t->seq);
 	}
 	err = perfctr_vcpu_load(&s->load);
-	if (unlikely(err)) {
-		/*
-		 * A CPU that goes down has given its page back, but a thread
-		 * can still pass by on its way to another CPU.
-		 */
-		if (err == -ENODEV && !cpu_active(smp_processor_id())) {
-			raw_write_seqcount_begin(&t->seq);
-			page_stop(t);
-			page->sequence++;
-			raw_write_seqcount_end(&t->seq);
-			return 0;
-		}
-		fail(t, err);
-		return err;
-	}
+	if (unlikely(err))
+		return start_failed(t, err);
 	perfctr_vcpu_set_running(t);
-	if (s->slots > 1)
+	if (unlikely(s->slots > 1))
 		perfctr_vcpu_slice(rdtsc(), t->turn - t->used);
 
 	nr = s->load.nr;
 	raw_write_seqcount_begin(&t->seq);
-	if (!t->shown)
+	if (unlikely(!t->shown))
 		page_start(t);
 	page->sequence++;
 	if (s->tsc)
@@ -256,9 +264,17 @@ static int start(struct perfctr_thread *t)
 	 * Last, so that neither the hypercall nor the above is counted for the
 	 * thread.
 	 */
-	for (i = 0; i < nr; i++)
-		err |= read_counter(s->load.counter[i].index,
-				    &page->counter[s->map[i]].start);
+	if (likely(s->slots == 1)) {
+		/* The positions in @s->map are those in the control. */
+#pragma GCC unroll 4
+		for (i = 0; i < nr; i++)
+			page->counter[i].start =
+				read_counter(s->load.counter[i].index, &err);
+	} else {
+		for (i = 0; i < nr; i++)
+			page->counter[s->map[i]].start =
+				read_counter(s->load.counter[i].index, &err);
+	}
 	raw_write_seqcount_end(&t->seq);
 
 	if (unlikely(err)) {
@@ -266,6 +282,12 @@ static int start(struct perfctr_thread *t)
 		return -EIO;
 	}
 	return 0;
+}
+
+static __always_inline void add_up(struct perfctr_page_counter *c, u64 now)
+{
+	c->sum += perfctr_delta(now, c->start, c->mask);
+	c->start = now;
 }
 
 /*
@@ -277,13 +299,13 @@ static int fold(struct perfctr_thread *t)
 	const struct perfctr_setup *s = &t->setup;
 	struct perfctr_page *page = t->page;
 	const unsigned int nr = s->load.nr;
-	u64 now[PERFCTR_MAX_COUNTERS];
 	unsigned int i;
 	int err = 0;
 
 	/* First, so that our own work is not counted for the thread. */
+#pragma GCC unroll 4
 	for (i = 0; i < nr; i++)
-		err |= read_counter(s->load.counter[i].index, &now[i]);
+		t->now[i] = read_counter(s->load.counter[i].index, &err);
 
 	/*
 	 * Only now, so that it covers all of the interval.  If somebody else
@@ -295,11 +317,13 @@ static int fold(struct perfctr_thread *t)
 	}
 
 	raw_write_seqcount_begin(&t->seq);
-	for (i = 0; i < nr; i++) {
-		struct perfctr_page_counter *c = &page->counter[s->map[i]];
-
-		c->sum += perfctr_delta(now[i], c->start, c->mask);
-		c->start = now[i];
+	if (likely(s->slots == 1)) {
+#pragma GCC unroll 4
+		for (i = 0; i < nr; i++)
+			add_up(&page->counter[i], t->now[i]);
+	} else {
+		for (i = 0; i < nr; i++)
+			add_up(&page->counter[s->map[i]], t->now[i]);
 	}
 	if (s->tsc) {
 		u64 stolen_now, tsc = perfctr_vcpu_tsc(&stolen_now);
@@ -385,9 +409,10 @@ static void sched_out(struct preempt_notifier *notifier,
 
 	/*
 	 * The vCPU's counters go on: the next thread that counts the same
-	 * finds them loaded.
+	 * finds them loaded.  The page still says that they run: it is looked
+	 * at again when the thread is, and has a new start then.
 	 */
-	if (is_running(t) && !fold(t))
+	if (is_running(t) && likely(!fold(t)))
 		perfctr_vcpu_set_running(NULL);
 }
 
@@ -397,6 +422,22 @@ static struct preempt_ops preempt_ops = {
 };
 
 /* ----- life --------------------------------------------------------------- */
+
+/* Of the counters only those that there are. */
+static void copy_setup(struct perfctr_setup *to, const struct perfctr_setup *from)
+{
+	const unsigned int nr = from->control.nr;
+
+	memcpy(&to->control, &from->control,
+	       offsetof(struct perfctr_dev_control, counter[nr]));
+	memcpy(&to->load, &from->load,
+	       offsetof(struct xen_perfctr_load, counter[from->load.nr]));
+	memcpy(to->map, from->map, sizeof(to->map));
+	to->slots = from->slots;
+	to->slot = from->slot;
+	to->tsc = from->tsc;
+	to->slice = from->slice;
+}
 
 /*
  * The counters of @task, or NULL.  Preemption is off, and @task is current or
@@ -516,7 +557,7 @@ static void inherit(struct perfctr_thread *parent, struct task_struct *child)
 		perfctr_group_lost(parent);
 		return;
 	}
-	t->setup = parent->setup;
+	copy_setup(&t->setup, &parent->setup);
 	t->setup.control.preserve = 0;
 	t->on_exec = parent->on_exec;
 	t->counting = parent->counting;
@@ -525,6 +566,7 @@ static void inherit(struct perfctr_thread *parent, struct task_struct *child)
 		perfctr_slots_load(&t->setup, 0);
 		perfctr_slots_reset(t);
 	}
+	t->shown = false;
 	t->page->nr = parent->page->nr;
 	t->page->status = PERFCTR_STATUS_RUNNING;
 	for (i = 0; i < PERFCTR_MAX_COUNTERS; i++) {
@@ -701,7 +743,8 @@ static void install(struct perfctr_thread *t, const struct perfctr_setup *new)
 		page->tsc_sum = 0;
 		page->tsc_stolen = 0;
 	}
-	for (i = 0; i < PERFCTR_MAX_COUNTERS; i++) {
+	/* Behind both there is nothing. */
+	for (i = 0; i < max(page->nr, control->nr); i++) {
 		struct perfctr_page_counter *c = &page->counter[i];
 		bool keep = control->preserve & BIT_ULL(i);
 
@@ -716,19 +759,19 @@ static void install(struct perfctr_thread *t, const struct perfctr_setup *new)
 			t->loaded[i] = page->tsc_sum;
 		}
 	}
-	t->setup = *new;
+	copy_setup(&t->setup, new);
 	t->cloexec = control->flags & PERFCTR_CTL_CLOEXEC;
 	t->on_exec = control->flags & PERFCTR_CTL_START_ON_EXEC;
 	t->counting = !t->on_exec && any;
 	if (new->slots > 1)
 		perfctr_slots_reset(t);
 
+	t->shown = false;
 	page->nr = control->nr;
 	page->status = any ? PERFCTR_STATUS_RUNNING : 0;
 	page->error = 0;
 	page->tsc_running = 0;
 	page->all_running = 0;
-	t->shown = false;
 	page->sequence++;
 	raw_write_seqcount_end(&t->seq);
 
@@ -765,34 +808,28 @@ static int check(const struct perfctr_dev_control *control)
 	return 0;
 }
 
-/* Checks, and takes all the memory that putting it in force will need. */
-struct perfctr_change *
-perfctr_change_prepare(struct perfctr_thread *t,
-		       const struct perfctr_dev_control *control)
+/*
+ * Checks @c->setup.control, makes all the rest of @c, and takes all the memory
+ * that putting it in force will need.
+ */
+int perfctr_change_prepare(struct perfctr_thread *t, struct perfctr_change *c)
 {
-	struct perfctr_change *c;
 	int err;
 
-	err = check(control);
+	err = check(&c->setup.control);
 	if (err)
-		return ERR_PTR(err);
-	c = kzalloc(sizeof(*c), GFP_KERNEL);
-	if (!c)
-		return ERR_PTR(-ENOMEM);
-	c->setup.control = *control;
+		return err;
 	perfctr_slots_setup(&c->setup);
 	err = perfctr_group_prepare(t, c);
-	if (err) {
-		perfctr_change_free(c);
-		return ERR_PTR(err);
-	}
-	return c;
+	if (err)
+		perfctr_change_done(c);
+	return err;
 }
 
-void perfctr_change_free(struct perfctr_change *c)
+/* Of a change that was prepared, be it in force or not. */
+void perfctr_change_done(struct perfctr_change *c)
 {
 	perfctr_group_free_unused(c);
-	kfree(c);
 }
 
 /* Each slot once, the first one last: Xen says now what it does not allow. */
@@ -853,20 +890,18 @@ int perfctr_thread_change(struct perfctr_thread *t, struct perfctr_change *c,
 }
 
 /* @t is the calling thread's. */
-int perfctr_thread_control(struct perfctr_thread *t,
-			   const struct perfctr_dev_control *control)
+int perfctr_thread_control(struct perfctr_thread *t, struct perfctr_change *c)
 {
-	struct perfctr_change *c;
 	unsigned long flags;
 	int err;
 
-	c = perfctr_change_prepare(t, control);
-	if (IS_ERR(c))
-		return PTR_ERR(c);
+	err = perfctr_change_prepare(t, c);
+	if (err)
+		return err;
 	local_irq_save(flags);
 	err = perfctr_thread_change(t, c, true);
 	local_irq_restore(flags);
-	perfctr_change_free(c);
+	perfctr_change_done(c);
 	return err;
 }
 
@@ -944,11 +979,15 @@ void perfctr_thread_read(struct perfctr_thread *t,
 void perfctr_thread_get_control(struct perfctr_thread *t,
 				struct perfctr_dev_control *control)
 {
-	unsigned int seq;
+	const struct perfctr_dev_control *from = &t->setup.control;
+	unsigned int nr, seq;
 
 	do {
 		seq = read_seqcount_begin(&t->seq);
-		*control = t->setup.control;
+		memset(control, 0, sizeof(*control));
+		/* One value, for all that it may just be changed. */
+		nr = min_t(unsigned int, READ_ONCE(from->nr), PERFCTR_MAX_COUNTERS);
+		memcpy(control, from, offsetof(struct perfctr_dev_control, counter[nr]));
 	} while (read_seqcount_retry(&t->seq, seq));
 }
 

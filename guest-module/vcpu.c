@@ -31,35 +31,7 @@
 #include "compat.h"
 #include "perfctr.h"
 
-/**
- * struct perfctr_vcpu - what we know of one vCPU
- * @page: Xen writes here; NULL: not registered
- * @running: the thread that is current and counts; others may look which one
- * @generation: @page->generation after we loaded @loaded
- * @is_loaded: @loaded is the control in Xen
- * @loaded: valid with @is_loaded
- * @timer: folds
- * @timer_armed: it will come
- * @slice_armed: @slice_timer will come
- * @slice_timer: ends a slot's turn
- * @slice_deadline: when, in ticks
- * @irq: of VIRQ_PERFCTR; negative: none
- */
-struct perfctr_vcpu {
-	struct xen_perfctr_page *page;
-	struct perfctr_thread *running;
-	u64 generation;
-	bool is_loaded;
-	bool timer_armed;
-	bool slice_armed;
-	struct xen_perfctr_load loaded;
-	struct hrtimer timer;
-	struct hrtimer slice_timer;
-	u64 slice_deadline;
-	int irq;
-};
-
-static DEFINE_PER_CPU(struct perfctr_vcpu, perfctr_vcpus);
+DEFINE_PER_CPU(struct perfctr_vcpu, perfctr_vcpus);
 
 static unsigned int fold_ms;
 module_param(fold_ms, uint, 0444);
@@ -74,39 +46,14 @@ static size_t load_size(const struct xen_perfctr_load *load)
 	return offsetof(struct xen_perfctr_load, counter[load->nr]);
 }
 
-/* As memcmp(), which is a call and a loop of more instructions, at each switch. */
-static bool same_load(const struct xen_perfctr_load *a,
-		      const struct xen_perfctr_load *b)
+/* Of perfctr_vcpu_load(): what is loaded is something else. */
+int perfctr_vcpu_load_other(struct perfctr_vcpu *v,
+			    const struct xen_perfctr_load *load)
 {
-	const struct xen_perfctr_counter *x = a->counter, *y = b->counter, *end;
-	u64 diff = 0;
-
-	if (a->nr != b->nr || a->flags != b->flags)
-		return false;
-	for (end = x + a->nr; x < end; x++, y++)
-		diff |= (x->index ^ y->index) | (x->flags ^ y->flags) |
-			(x->evtsel ^ y->evtsel) | (x->period ^ y->period);
-	return !diff;
-}
-
-/*
- * Make @load what this vCPU counts: with one hypercall, or none if that is
- * what it counts already.
- *
- * Controls are compared whole (events, counters, their order and modes, flags),
- * never by an id.  The generation tells that nobody but us changed the control since.
- */
-int perfctr_vcpu_load(const struct xen_perfctr_load *load)
-{
-	struct perfctr_vcpu *v = this_cpu_ptr(&perfctr_vcpus);
 	int err;
 
 	if (unlikely(!v->page))
 		return -ENODEV;
-	if (v->is_loaded && perfctr_vcpu_still_loaded() &&
-	    same_load(&v->loaded, load))
-		return 0;
-
 	err = perfctr_xen_op(XENPERFCTR_OP_load, load);
 	/* @loaded is still in force.  Our callers have another use for ENOENT. */
 	if (unlikely(err))
@@ -123,65 +70,13 @@ void perfctr_vcpu_forget(void)
 	this_cpu_write(perfctr_vcpus.is_loaded, false);
 }
 
-/*
- * False: somebody else changed this vCPU's control since our last load, so a
- * difference between two values of a counter means nothing.
- */
-bool perfctr_vcpu_still_loaded(void)
+/* Not where we are not registered: nothing would cancel it there. */
+void perfctr_vcpu_arm_fold(struct perfctr_vcpu *v)
 {
-	struct perfctr_vcpu *v = this_cpu_ptr(&perfctr_vcpus);
-
-	/* Xen writes only while this vCPU does not run: no retry loop. */
-	return likely(v->page) && READ_ONCE(v->page->generation) == v->generation;
-}
-
-/*
- * The TSC, and what Xen has stolen of it up to then.  A vCPU that was kept from
- * running between the two would have ticks stolen that are not in its TSC.
- */
-u64 perfctr_vcpu_tsc(u64 *stolen)
-{
-	const struct xen_perfctr_page *page = this_cpu_read(perfctr_vcpus.page);
-	u64 tsc;
-
-	if (unlikely(!page)) {
-		*stolen = 0;
-		return rdtsc();
-	}
-	do {
-		*stolen = READ_ONCE(page->tsc_stolen);
-		tsc = rdtsc();
-		barrier();
-	} while (unlikely(READ_ONCE(page->tsc_stolen) != *stolen));
-	return tsc;
-}
-
-struct perfctr_thread *perfctr_vcpu_running(void)
-{
-	return this_cpu_read(perfctr_vcpus.running);
-}
-
-/*
- * The timer is armed when a thread starts to count and there is none, and it
- * rearms itself only if a thread counts when it comes: so a CPU on which
- * nobody counts has none after one period at most, and a switch never has to
- * cancel one.  A thread that counts without a switch is folded at least once
- * per period, because whenever it started the timer was due within one.
- *
- * Must be callable from sched_in, with no runqueue lock held; with NULL also
- * from sched_out, with one held.
- */
-void perfctr_vcpu_set_running(struct perfctr_thread *t)
-{
-	struct perfctr_vcpu *v = this_cpu_ptr(&perfctr_vcpus);
-
-	/* Others only compare it, and what it points to outlives an RCU reader. */
-	WRITE_ONCE(v->running, t);
-	/* Not where we are not registered: nothing would cancel it there. */
-	if (t && v->page && !v->timer_armed) {
-		v->timer_armed = true;
-		hrtimer_start(&v->timer, fold_period, HRTIMER_MODE_REL_PINNED_HARD);
-	}
+	if (!v->page)
+		return;
+	v->timer_armed = true;
+	hrtimer_start(&v->timer, fold_period, HRTIMER_MODE_REL_PINNED_HARD);
 }
 
 static enum hrtimer_restart fold_timer(struct hrtimer *timer)
