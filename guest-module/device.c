@@ -201,19 +201,15 @@ static int get_control(struct perfctr_dev_control *control,
 static long ioctl_control(struct perfctr_thread *t, bool remote,
 			  void __user *arg)
 {
-	struct perfctr_change *c;
-	long err;
+	struct perfctr_change c;
+	int err;
 
 	/* Not zeroed: nobody looks behind the counters that there are. */
-	c = kmalloc(sizeof(*c), GFP_KERNEL);
-	if (!c)
-		return -ENOMEM;
-	err = get_control(&c->setup.control, arg);
-	if (!err)
-		err = remote ? perfctr_remote_control(t, c) :
-			       perfctr_thread_control(t, c);
-	kfree(c);
-	return err;
+	err = get_control(&c.setup.control, arg);
+	if (err)
+		return err;
+	return remote ? perfctr_remote_control(t, &c) :
+			perfctr_thread_control(t, &c);
 }
 
 static long ioctl_read(struct perfctr_thread *t, bool remote, void __user *arg)

@@ -67,13 +67,15 @@ void perfctr_xen_explain(int err)
 	}
 }
 
-static bool counter_exists(u32 index, const struct perfctr_dev_info *info)
+/* A bit for each counter that there is, or 0: fixed ones from bit 32 on. */
+static u64 counter_bit(u32 index, const struct perfctr_dev_info *info)
 {
-	if (index >= PERFCTR_INDEX_FIXED) {
-		index -= PERFCTR_INDEX_FIXED;
-		return index < 64 && info->fixed & BIT_ULL(index);
-	}
-	return index < 64 && info->general & BIT_ULL(index);
+	const bool is_fixed = index >= PERFCTR_INDEX_FIXED;
+	const u32 n = is_fixed ? index - PERFCTR_INDEX_FIXED : index;
+
+	if (n >= 32 || !((is_fixed ? info->fixed : info->general) & BIT_ULL(n)))
+		return 0;
+	return BIT_ULL(is_fixed ? n + 32 : n);
 }
 
 /* What a control may ask for: -EINVAL, or -EOPNOTSUPP by a feature bit. */
@@ -83,22 +85,21 @@ int perfctr_xen_check(const struct perfctr_dev_control *control)
 	const u64 usr = XENPERFCTR_EVTSEL_USR, os = XENPERFCTR_EVTSEL_OS;
 	const u32 flags = PERFCTR_COUNTER_HOST |
 		PERFCTR_COUNTER_SLOT(PERFCTR_MAX_SLOTS - 1);
-	unsigned int i, j;
+	u64 taken[PERFCTR_MAX_SLOTS] = {};
+	unsigned int i;
 
 	if (control->nr > PERFCTR_MAX_COUNTERS)
 		return -EINVAL;
 	for (i = 0; i < control->nr; i++) {
 		const struct perfctr_dev_counter *c = &control->counter[i];
 		u64 allowed = info->evtsel_mask, modes = c->evtsel & (usr | os);
+		const u64 bit = counter_bit(c->index, info);
+		u64 *slot = &taken[PERFCTR_COUNTER_SLOT_OF(c->flags)];
 
-		if (!counter_exists(c->index, info) || c->flags & ~flags)
-			return -EINVAL;
 		/* Once in each slot of time. */
-		for (j = 0; j < i; j++)
-			if (control->counter[j].index == c->index &&
-			    !((control->counter[j].flags ^ c->flags) &
-			      ~PERFCTR_COUNTER_HOST))
-				return -EINVAL;
+		if (!bit || c->flags & ~flags || *slot & bit)
+			return -EINVAL;
+		*slot |= bit;
 		if (c->index >= PERFCTR_INDEX_FIXED)
 			allowed = usr | os;
 		if (c->evtsel & ~allowed)
