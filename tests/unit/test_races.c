@@ -636,7 +636,9 @@ static void test_one_change(void **state)
 				     hasty && n > 100 ? 1 + below(12) : 1) {
 					plan[0].at = at;
 					read_once(&situations[s], what);
-					assert_int_equal(next_in_plan, 1);
+					/* With slots the next read may be shorter. */
+					if (situations[s].slots <= 1)
+						assert_int_equal(next_in_plan, 1);
 				}
 			}
 }

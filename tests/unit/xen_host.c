@@ -104,6 +104,14 @@ static uint64_t *msr(uint32_t n)
 	return NULL;
 }
 
+static bool is_counter(const uint64_t *reg)
+{
+	const struct xen_host_pmu *pmu = &xen_host_pmu[xen_host_cpu];
+
+	return (reg >= pmu->general && reg < pmu->general + XEN_HOST_GENERAL) ||
+	       (reg >= pmu->fixed && reg < pmu->fixed + XEN_HOST_FIXED);
+}
+
 int wrmsr_safe(uint32_t n, uint64_t value)
 {
 	static uint64_t flags;
@@ -117,7 +125,11 @@ int wrmsr_safe(uint32_t n, uint64_t value)
 	if (!reg)
 		return -EFAULT;
 	xen_host_writes++;
-	xen_host_vain_writes += *reg == value;
+	/*
+	 * A count that another vCPU has left is written over even where it is
+	 * the same; whether it was another's is not known here.
+	 */
+	xen_host_vain_writes += *reg == value && !(value && is_counter(reg));
 	*reg = value;
 	return 0;
 }

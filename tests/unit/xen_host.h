@@ -80,6 +80,7 @@ struct vcpu {
 	unsigned int processor;
 	struct {
 		struct perfctr_vcpu *perfctr;
+		bool perfctr_split;
 		unsigned long flags;
 	} arch;
 };
