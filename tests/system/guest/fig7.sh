@@ -9,7 +9,7 @@
 
 . /put/tap.sh
 programs=/usr/lib/perfctr-tests
-seed=${3:-1} runs=${4:-2} moves=${5:-500} scenarios=${6:-1 2 3 4}
+seed=${3:-1} runs=${4:-1} moves=${5:-500} scenarios=${6:-1 2 3}
 tmp=$(mktemp -d)
 
 /lab/toolstack || exit 125
