@@ -181,21 +181,38 @@ static long ioctl_info(void __user *arg)
 		-EFAULT : 0;
 }
 
-/* Behind @control->nr counters, what is there stays. */
+/*
+ * Behind @control->nr counters, what is there stays.  Each byte once: what was
+ * checked is not read again.  By fields, as the checks of a copy would cost more
+ * than all of this.
+ */
 static int get_control(struct perfctr_dev_control *control,
 		       const struct perfctr_dev_control __user *from)
 {
-	const size_t head = offsetof(struct perfctr_dev_control, counter);
+	unsigned int i;
 
-	/* Each byte once: what was checked is not read again. */
-	if (copy_from_user(control, from, head))
+	if (!user_access_begin(from, sizeof(*from)))
 		return -EFAULT;
-	if (control->nr > PERFCTR_MAX_COUNTERS)
-		return -EINVAL;
-	if (copy_from_user(control->counter, from->counter,
-			   control->nr * sizeof(control->counter[0])))
-		return -EFAULT;
+	unsafe_get_user(control->nr, &from->nr, fault);
+	unsafe_get_user(control->flags, &from->flags, fault);
+	unsafe_get_user(control->preserve, &from->preserve, fault);
+	unsafe_get_user(control->slice_us, &from->slice_us, fault);
+	unsafe_get_user(control->reserved, &from->reserved, fault);
+	/* What is too many is not copied, and an error for who checks it. */
+	for (i = 0; i < min_t(u32, control->nr, PERFCTR_MAX_COUNTERS); i++) {
+		struct perfctr_dev_counter *c = &control->counter[i];
+
+		unsafe_get_user(c->index, &from->counter[i].index, fault);
+		unsafe_get_user(c->flags, &from->counter[i].flags, fault);
+		unsafe_get_user(c->evtsel, &from->counter[i].evtsel, fault);
+		unsafe_get_user(c->ireset, &from->counter[i].ireset, fault);
+	}
+	user_access_end();
 	return 0;
+
+fault:
+	user_access_end();
+	return -EFAULT;
 }
 
 static long ioctl_control(struct perfctr_thread *t, bool remote,

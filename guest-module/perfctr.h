@@ -216,7 +216,7 @@ int perfctr_group_init(void);
 void perfctr_group_uninit(void);
 
 /* slots.c */
-int perfctr_slots_check(const struct perfctr_dev_control *control);
+int perfctr_slots_check(struct perfctr_setup *s);
 void perfctr_slots_load(struct perfctr_setup *s, unsigned int slot);
 void perfctr_slots_setup(struct perfctr_setup *s);
 /* Interrupts off, @t has several slots. */

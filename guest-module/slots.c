@@ -31,18 +31,25 @@ static unsigned int slot_of(const struct perfctr_dev_control *control,
 static unsigned int nr_slots(const struct perfctr_dev_control *control)
 {
 	unsigned int i, n = 0;
+	u32 any = 0;
 
+	for (i = 0; i < control->nr; i++)
+		any |= control->counter[i].flags;
+	if (likely(!PERFCTR_COUNTER_SLOT_OF(any)))
+		return 1;
 	for (i = 0; i < control->nr; i++)
 		n = max(n, slot_of(control, i));
 	return n + 1;
 }
 
-/* Of a control whose counters are all right one by one. */
-int perfctr_slots_check(const struct perfctr_dev_control *control)
+/* Of a control whose counters are all right one by one.  Sets @s->slots. */
+int perfctr_slots_check(struct perfctr_setup *s)
 {
+	const struct perfctr_dev_control *control = &s->control;
 	const unsigned int n = nr_slots(control);
 	unsigned int i, used = 0;
 
+	s->slots = n;
 	if (n == 1)
 		return control->slice_us ? -EINVAL : 0;
 	for (i = 0; i < control->nr; i++)
@@ -66,7 +73,7 @@ void perfctr_slots_load(struct perfctr_setup *s, unsigned int slot)
 		const struct perfctr_dev_counter *from = &control->counter[i];
 		struct xen_perfctr_counter *to = &load->counter[n];
 
-		if (slot_of(control, i) != slot)
+		if (s->slots > 1 && slot_of(control, i) != slot)
 			continue;
 		to->index = from->index;
 		to->flags = from->flags & PERFCTR_COUNTER_HOST ?
@@ -80,10 +87,9 @@ void perfctr_slots_load(struct perfctr_setup *s, unsigned int slot)
 	s->slot = slot;
 }
 
-/* From @s->control all the rest. */
+/* From @s->control, checked, all the rest. */
 void perfctr_slots_setup(struct perfctr_setup *s)
 {
-	s->slots = nr_slots(&s->control);
 	s->tsc = s->slots > 1 || s->control.flags & PERFCTR_CTL_TSC_ON;
 	s->slice = s->slots > 1 ?
 		div_u64((u64)(s->control.slice_us ?: PERFCTR_SLICE_US) * tsc_khz,

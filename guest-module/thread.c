@@ -90,11 +90,17 @@ void perfctr_thread_live_get(void)
 	mutex_unlock(&idle_mutex);
 }
 
+/* One that is pending comes soon enough, and costs nothing here. */
+static void idle_soon(void)
+{
+	if (!delayed_work_pending(&idle_work))
+		queue_delayed_work(system_wq, &idle_work, IDLE_DELAY);
+}
+
 void perfctr_thread_live_put(void)
 {
-	/* One that is pending comes soon enough, and costs nothing here. */
 	if (atomic_dec_and_test(&live))
-		queue_delayed_work(system_wq, &idle_work, IDLE_DELAY);
+		idle_soon();
 }
 
 /* False: whole vCPUs are counted. */
@@ -105,7 +111,7 @@ static bool set_in_force(struct perfctr_thread *t, bool is)
 	if (is && !t->in_force && !atomic_inc_unless_negative(&in_force))
 		return false;
 	if (!is && t->in_force && atomic_dec_and_test(&in_force))
-		queue_delayed_work(system_wq, &idle_work, IDLE_DELAY);
+		idle_soon();
 	t->in_force = is;
 	return true;
 }
@@ -233,12 +239,12 @@ static noinline int start_failed(struct perfctr_thread *t, int err)
 	return err;
 }
 
-static int start(struct perfctr_thread *t)
+static __always_inline int start_or_load(struct perfctr_thread *t, bool loaded)
 {
 	const struct perfctr_setup *s = &t->setup;
 	struct perfctr_page *page = t->page;
 	unsigned int i, nr;
-	int err;
+	int err = 0;
 
 	if (unlikely(s->slots > 1) && perfctr_slots_due(t)) {
 		raw_write_seqcount_begin(&t->seq);
@@ -246,7 +252,8 @@ static int start(struct perfctr_thread *t)
 		perfctr_slots_next(t);
 		raw_write_seqcount_end(&t->seq);
 	}
-	err = perfctr_vcpu_load(&s->load);
+	if (!loaded)
+		err = perfctr_vcpu_load(&s->load);
 	if (unlikely(err))
 		return start_failed(t, err);
 	perfctr_vcpu_set_running(t);
@@ -282,6 +289,17 @@ static int start(struct perfctr_thread *t)
 		return -EIO;
 	}
 	return 0;
+}
+
+static int start(struct perfctr_thread *t)
+{
+	return start_or_load(t, false);
+}
+
+/* Of a control that was loaded just now. */
+static noinline int start_loaded(struct perfctr_thread *t)
+{
+	return start_or_load(t, true);
 }
 
 static __always_inline void add_up(struct perfctr_page_counter *c, u64 now)
@@ -712,13 +730,6 @@ void perfctr_thread_exec(struct perfctr_thread *t, bool privileged)
 
 /* ----- what a program asks for -------------------------------------------- */
 
-static u64 counter_mask(u32 index)
-{
-	return perfctr_width_mask(index >= PERFCTR_INDEX_FIXED ?
-				  perfctr_info.fixed_width :
-				  perfctr_info.general_width);
-}
-
 /* Does the TSC's sum go on when @s takes the place of what is in force? */
 bool perfctr_thread_keeps_tsc(const struct perfctr_thread *t,
 			      const struct perfctr_setup *s)
@@ -735,8 +746,10 @@ static void install(struct perfctr_thread *t, const struct perfctr_setup *new)
 	const struct perfctr_dev_control *control = &new->control;
 	const bool any = control->nr || new->tsc;
 	const bool keeps_tsc = perfctr_thread_keeps_tsc(t, new);
+	const u64 general = perfctr_width_mask(perfctr_info.general_width ?: 64);
+	const u64 fixed = perfctr_width_mask(perfctr_info.fixed_width ?: 64);
 	struct perfctr_page *page = t->page;
-	unsigned int i;
+	unsigned int i, nr;
 
 	raw_write_seqcount_begin(&t->seq);
 	if (!keeps_tsc) {
@@ -744,14 +757,16 @@ static void install(struct perfctr_thread *t, const struct perfctr_setup *new)
 		page->tsc_stolen = 0;
 	}
 	/* Behind both there is nothing. */
-	for (i = 0; i < max(page->nr, control->nr); i++) {
+	nr = max(page->nr, control->nr);
+	for (i = 0; i < nr; i++) {
 		struct perfctr_page_counter *c = &page->counter[i];
 		bool keep = control->preserve & BIT_ULL(i);
 
 		c->index = -1;
 		c->start = 0;
-		c->mask = i < control->nr ?
-			counter_mask(control->counter[i].index) : 0;
+		c->mask = i >= control->nr ? 0 :
+			control->counter[i].index >= PERFCTR_INDEX_FIXED ?
+			fixed : general;
 		if (!keep) {
 			c->sum = 0;
 			t->loaded[i] = 0;
@@ -782,8 +797,9 @@ static void install(struct perfctr_thread *t, const struct perfctr_setup *new)
 		   PERFCTR_CTL_START_ON_EXEC | PERFCTR_CTL_INHERIT | \
 		   PERFCTR_CTL_RECORDS)
 
-static int check(const struct perfctr_dev_control *control)
+static int check(struct perfctr_setup *s)
 {
+	const struct perfctr_dev_control *control = &s->control;
 	const u32 both = PERFCTR_CTL_CLOEXEC | PERFCTR_CTL_START_ON_EXEC;
 	int err;
 
@@ -799,7 +815,7 @@ static int check(const struct perfctr_dev_control *control)
 	err = perfctr_xen_check(control);
 	if (err)
 		return err;
-	err = perfctr_slots_check(control);
+	err = perfctr_slots_check(s);
 	if (err)
 		return err;
 	/* Inheriting takes memory where a PREEMPT_RT kernel has none. */
@@ -816,7 +832,7 @@ int perfctr_change_prepare(struct perfctr_thread *t, struct perfctr_change *c)
 {
 	int err;
 
-	err = check(&c->setup.control);
+	err = check(&c->setup);
 	if (err)
 		return err;
 	perfctr_slots_setup(&c->setup);
@@ -829,7 +845,10 @@ int perfctr_change_prepare(struct perfctr_thread *t, struct perfctr_change *c)
 /* Of a change that was prepared, be it in force or not. */
 void perfctr_change_done(struct perfctr_change *c)
 {
-	perfctr_group_free_unused(c);
+	/* Mostly there is nothing. */
+	if (c->group || c->record || c->old_group ||
+	    !RB_EMPTY_ROOT(&c->old_records))
+		perfctr_group_free_unused(c);
 }
 
 /* Each slot once, the first one last: Xen says now what it does not allow. */
@@ -886,7 +905,7 @@ int perfctr_thread_change(struct perfctr_thread *t, struct perfctr_change *c,
 	}
 	perfctr_group_change(t, c);
 	install(t, &c->setup);
-	return t->counting && here ? start(t) : 0;
+	return t->counting && here ? start_loaded(t) : 0;
 }
 
 /* @t is the calling thread's. */
@@ -923,7 +942,6 @@ int perfctr_thread_stop(struct perfctr_thread *t)
 	set_in_force(t, false);
 
 	raw_write_seqcount_begin(&t->seq);
-	page_stop(t);
 	drop_control(t);
 	t->page->status &= ~PERFCTR_STATUS_RUNNING;
 	t->page->sequence++;

@@ -67,22 +67,40 @@ void perfctr_xen_explain(int err)
 	}
 }
 
-/* A bit for each counter that there is, or 0: fixed ones from bit 32 on. */
-static u64 counter_bit(u32 index, const struct perfctr_dev_info *info)
+/* Of one counter; *@taken: those of its slot of time before it. */
+static __always_inline int check_counter(const struct perfctr_dev_counter *c,
+					 u64 *taken, u64 general, u64 fixed,
+					 u64 mask, u64 features)
 {
-	const bool is_fixed = index >= PERFCTR_INDEX_FIXED;
-	const u32 n = is_fixed ? index - PERFCTR_INDEX_FIXED : index;
+	const u64 usr = XENPERFCTR_EVTSEL_USR, os = XENPERFCTR_EVTSEL_OS;
+	const u64 modes = c->evtsel & (usr | os);
+	u32 n = c->index;
 
-	if (n >= 32 || !((is_fixed ? info->fixed : info->general) & BIT_ULL(n)))
-		return 0;
-	return BIT_ULL(is_fixed ? n + 32 : n);
+	/* Fixed ones have their bits from 32 on. */
+	if (n >= PERFCTR_INDEX_FIXED) {
+		general = fixed << 32;
+		mask = usr | os;
+		n -= PERFCTR_INDEX_FIXED - 32;
+	} else {
+		general &= U32_MAX;
+	}
+	if (n >= 64 || !(general & ~*taken & BIT_ULL(n)) || c->evtsel & ~mask)
+		return -EINVAL;
+	*taken |= BIT_ULL(n);
+	if (c->ireset || (modes == os && !(features & PERFCTR_FEAT_SPLIT)))
+		return -EOPNOTSUPP;
+	if (c->flags & PERFCTR_COUNTER_HOST &&
+	    (!(features & PERFCTR_FEAT_HOST) || modes == usr || modes == os))
+		return -EOPNOTSUPP;
+	return 0;
 }
 
 /* What a control may ask for: -EINVAL, or -EOPNOTSUPP by a feature bit. */
 int perfctr_xen_check(const struct perfctr_dev_control *control)
 {
 	const struct perfctr_dev_info *info = &perfctr_info;
-	const u64 usr = XENPERFCTR_EVTSEL_USR, os = XENPERFCTR_EVTSEL_OS;
+	const u64 general = info->general, fixed = info->fixed;
+	const u64 mask = info->evtsel_mask, features = info->features;
 	const u32 flags = PERFCTR_COUNTER_HOST |
 		PERFCTR_COUNTER_SLOT(PERFCTR_MAX_SLOTS - 1);
 	u64 taken[PERFCTR_MAX_SLOTS] = {};
@@ -92,26 +110,14 @@ int perfctr_xen_check(const struct perfctr_dev_control *control)
 		return -EINVAL;
 	for (i = 0; i < control->nr; i++) {
 		const struct perfctr_dev_counter *c = &control->counter[i];
-		u64 allowed = info->evtsel_mask, modes = c->evtsel & (usr | os);
-		const u64 bit = counter_bit(c->index, info);
-		u64 *slot = &taken[PERFCTR_COUNTER_SLOT_OF(c->flags)];
+		int err;
 
-		/* Once in each slot of time. */
-		if (!bit || c->flags & ~flags || *slot & bit)
+		if (c->flags & ~flags)
 			return -EINVAL;
-		*slot |= bit;
-		if (c->index >= PERFCTR_INDEX_FIXED)
-			allowed = usr | os;
-		if (c->evtsel & ~allowed)
-			return -EINVAL;
-		if (c->ireset)
-			return -EOPNOTSUPP;
-		if (!(info->features & PERFCTR_FEAT_SPLIT) && modes == os)
-			return -EOPNOTSUPP;
-		if (c->flags & PERFCTR_COUNTER_HOST &&
-		    (!(info->features & PERFCTR_FEAT_HOST) ||
-		     modes == usr || modes == os))
-			return -EOPNOTSUPP;
+		err = check_counter(c, &taken[PERFCTR_COUNTER_SLOT_OF(c->flags)],
+				    general, fixed, mask, features);
+		if (err)
+			return err;
 	}
 	return 0;
 }

@@ -31,7 +31,8 @@ int perfctr_cpu_control_to_device(const struct perfctr_cpu_control *from,
 	    from->nhlm.offcore_rsp[1])
 		return fail_with(EOPNOTSUPP);
 
-	memset(to, 0, sizeof(*to));
+	/* Nobody looks behind the counters that there are. */
+	memset(to, 0, offsetof(struct perfctr_dev_control, counter));
 	to->nr = from->nractrs;
 	if (from->tsc_on)
 		to->flags |= PERFCTR_CTL_TSC_ON;
@@ -41,6 +42,8 @@ int perfctr_cpu_control_to_device(const struct perfctr_cpu_control *from,
 		    from->evntsel[i] & PERFCTR_EVNTSEL_INT)
 			return fail_with(EINVAL);
 		to->counter[i].index = from->pmc_map[i];
+		to->counter[i].flags = 0;
+		to->counter[i].ireset = 0;
 		/* Enabling is Xen's business, so the device has no such bit. */
 		to->counter[i].evtsel =
 			(uint64_t)from->evntsel_high[i] << 32 |
