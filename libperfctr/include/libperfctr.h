@@ -35,6 +35,8 @@
  * interrupted themselves.  vperfctr_control, _stop, _unlink and _close must
  * not be called from a handler that may have interrupted a read: the read
  * would go on to execute RDPMC without a counter (SIGSEGV).
+ * The same can happen to a thread that reads its own counters while another
+ * process stops or changes them (rvperfctr_*): stop the thread before.
  *
  * What a count is: events from the control on, while the thread runs; nothing
  * that another thread, another guest or Xen does, and of user and kernel mode
