@@ -22,6 +22,14 @@ int perfctr_device_open(void)
 	return open(perfctr_device_path(), O_RDWR | O_CLOEXEC);
 }
 
+void perfctr_close_failed(int fd)
+{
+	int error = errno;
+
+	close(fd);
+	errno = error;
+}
+
 int perfctr_device_info(int fd, struct perfctr_dev_info *info)
 {
 	if (ioctl(fd, PERFCTR_IOC_INFO, info) < 0)

@@ -57,9 +57,7 @@ struct gperfctr *gperfctr_open(void)
 	return handle;
 
 err_close:
-	error = errno;
-	close(handle->fd);
-	errno = error;
+	perfctr_close_failed(handle->fd);
 err_free:
 	error = errno;
 	free(handle);

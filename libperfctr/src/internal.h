@@ -43,6 +43,9 @@ HIDDEN const char *perfctr_device_path(void);
 /* A handle that is not bound to counters, close-on-exec; -1 and errno. */
 HIDDEN int perfctr_device_open(void);
 
+/* Close @fd because of an error that errno tells, and goes on to tell. */
+HIDDEN void perfctr_close_failed(int fd);
+
 /*
  * Each is the ioctl of that name in uapi/perfctr.h: 0, or -1 and errno.
  * perfctr_device_info() fails with EPROTO for a module of another version.

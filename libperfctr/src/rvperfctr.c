@@ -85,13 +85,9 @@ struct rvperfctr *rvperfctr_open(int pid)
 	return handle;
 
 err_close_memory:
-	error = errno;
-	close(mem_fd);
-	errno = error;
+	perfctr_close_failed(mem_fd);
 err_close:
-	error = errno;
-	close(handle->fd);
-	errno = error;
+	perfctr_close_failed(handle->fd);
 err_free:
 	error = errno;
 	free(handle);

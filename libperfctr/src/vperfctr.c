@@ -47,9 +47,7 @@ err_unlink:
 		ioctl(fd, PERFCTR_IOC_UNLINK);
 	errno = error;
 err_close:
-	error = errno;
-	close(fd);
-	errno = error;
+	perfctr_close_failed(fd);
 err_unmap:
 	error = errno;
 	munmap(self, 2 * PERFCTR_PAGE_BYTES);
