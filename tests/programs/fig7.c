@@ -60,6 +60,7 @@
 #define STOLEN     10 /* in scenario 3, times that a thread's vCPU was preempted */
 #define PATIENCE   100 /* seconds of the guest's time for one run */
 #define COMPLAINTS 10  /* windows reported in full */
+#define MAX_VCPUS  64
 
 /* What is counted, in the order of the control. */
 static const enum count counted[] = {INSTRUCTIONS, COND_BRANCHES, LOADS,
@@ -93,10 +94,21 @@ struct thread {
 	uint64_t windows, wrong, retried;
 	struct values total, difference;
 	uint64_t switches, stolen;
-	unsigned int vcpu, pcpu;
-	atomic_uint moves, vcpu_moves;
+	unsigned int vcpu;
+	atomic_uint moves;
 	atomic_bool satisfied;
 };
+
+/*
+ * On which pCPU a vCPU was when a thread of this domain looked last.  The lock is
+ * held from the look on, so looks are recorded in their order, and each
+ * difference is one move, whichever thread sees it.
+ */
+static struct {
+	pthread_mutex_t lock;
+	int pcpu[MAX_VCPUS];
+	unsigned int moves;
+} vcpus = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int scenario;
 static uint64_t seed, wanted_moves = 1000;
@@ -353,13 +365,36 @@ static void count_moves(struct thread *t)
 {
 	unsigned int vcpu, pcpu;
 
+	pthread_mutex_lock(&vcpus.lock);
 	look_around(&vcpu, &pcpu);
+	if (vcpu >= MAX_VCPUS)
+		die("a vCPU beyond 63");
+	if (vcpus.pcpu[vcpu] >= 0 && (unsigned int)vcpus.pcpu[vcpu] != pcpu)
+		vcpus.moves++;
+	vcpus.pcpu[vcpu] = (int)pcpu;
+	pthread_mutex_unlock(&vcpus.lock);
 	if (vcpu != t->vcpu)
 		t->moves++;
-	else if (pcpu != t->pcpu)
-		t->vcpu_moves++;
 	t->vcpu = vcpu;
-	t->pcpu = pcpu;
+}
+
+static void forget_moves(void)
+{
+	size_t i;
+
+	vcpus.moves = 0;
+	for (i = 0; i < MAX_VCPUS; i++)
+		vcpus.pcpu[i] = -1;
+}
+
+static unsigned int vcpu_moves(void)
+{
+	unsigned int moves;
+
+	pthread_mutex_lock(&vcpus.lock);
+	moves = vcpus.moves;
+	pthread_mutex_unlock(&vcpus.lock);
+	return moves;
 }
 
 static uint64_t preemptions(void)
@@ -369,18 +404,6 @@ static uint64_t preemptions(void)
 	if (getrusage(RUSAGE_THREAD, &usage) < 0)
 		die("getrusage");
 	return (uint64_t)usage.ru_nivcsw;
-}
-
-static unsigned int both(const struct thread t[THREADS], bool of_vcpus)
-{
-	/*
-	 * Two threads on one vCPU both see its move, so these may not be
-	 * added; a thread's own can.
-	 */
-	if (of_vcpus)
-		return t[0].vcpu_moves > t[1].vcpu_moves ? t[0].vcpu_moves
-							 : t[1].vcpu_moves;
-	return t[0].moves + t[1].moves;
 }
 
 static bool enough(const struct thread *t)
@@ -393,8 +416,8 @@ static bool enough(const struct thread *t)
 	case 3:
 		return t->switches >= SWITCHES && t->stolen >= STOLEN;
 	case 4:
-		return both(threads, false) >= wanted_moves &&
-		       both(threads, true) >= wanted_moves;
+		return threads[0].moves + threads[1].moves >= wanted_moves &&
+		       vcpu_moves() >= wanted_moves;
 	default:
 		return true;
 	}
@@ -419,14 +442,15 @@ static void one_run(struct thread *t)
 	struct perfctr_sum_ctrs end;
 	struct values v, known;
 	struct window w;
+	unsigned int pcpu;
 
 	t->windows = t->wrong = t->retried = t->switches = t->stolen = 0;
-	t->moves = t->vcpu_moves = 0;
+	t->moves = 0;
 	memset(&t->total, 0, sizeof(t->total));
 	memset(&t->difference, 0, sizeof(t->difference));
 	memset(&w, 0, sizeof(w));
 	memset(&last, 0, sizeof(last));
-	look_around(&t->vcpu, &t->pcpu);
+	look_around(&t->vcpu, &pcpu);
 	the_control(&control);
 	switches_before = preemptions();
 
@@ -562,7 +586,7 @@ static void report(int run, const struct thread *t)
 	printf(" wrong %llu retried %llu switches %llu stolen %llu moves %u vcpu-moves %u\n",
 	       (unsigned long long)t->wrong, (unsigned long long)t->retried,
 	       (unsigned long long)t->switches, (unsigned long long)t->stolen,
-	       t->moves, t->vcpu_moves);
+	       t->moves, vcpus.moves);
 }
 
 int main(int argc, char **argv)
@@ -597,6 +621,7 @@ int main(int argc, char **argv)
 	for (run = 1; run <= runs; run++) {
 		run_over = false;
 		threads[0].satisfied = threads[1].satisfied = false;
+		forget_moves();
 		pthread_barrier_wait(&barrier);
 		direct(&random);
 		pthread_barrier_wait(&barrier);

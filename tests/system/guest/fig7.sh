@@ -25,7 +25,7 @@ done
 
 # said DOMAIN TEXT: wait until it has, or is gone
 said() {
-	until grep -qx "$2" "$tmp/$1"; do
+	until grep -qsx "$2" "$tmp/$1"; do
 		eval "kill -0 \$$1" 2>/dev/null || grep -qx "$2" "$tmp/$1" || return 1
 		sleep 0.05
 	done
@@ -61,8 +61,8 @@ for scenario in $scenarios; do
 	# One line for each run and thread.
 	for domain in a b; do
 		sed -n "/^ready $scenario\$/,/^done $scenario /p" $tmp/$domain >$tmp/part
-		# What its runs have in all, and the least that one run has of each move.
-		# Both threads of a run may see the same vCPU move: so its most counts.
+		# What its runs have in all, and the least that one run has of each move. Those
+		# of vCPUs are the run's, the same in the lines of both threads.
 		eval "$(awk '
 			$1 == "run" {
 				for (i = 5; i < NF; i += 2)
@@ -71,8 +71,7 @@ for scenario in $scenarios; do
 					else
 						sum[$i] += $(i + 1)
 				moved[$2] += $(NF - 2)
-				if ($NF > vcpus_moved[$2] + 0)
-					vcpus_moved[$2] = $NF
+				vcpus_moved[$2] = $NF
 				lines++
 			}
 			END {

@@ -1,0 +1,1 @@
+fig7-long
