@@ -6,9 +6,9 @@
  * ordinary file. Everything that passes between host and guest lies in it, so a
  * guest needs neither disk nor network drivers, nothing arrives by an
  * interrupt at a moment that depends on the host, and output can be followed
- * while it is written. A PV domU reaches the same memory through the "iomem"
+ * while it is written. A domU reaches the same memory through the "iomem"
  * setting of its configuration; lab.base= and lab.slot= on its kernel command
- * line tell it where.
+ * line tell it where. PVH and HVM domUs have only their own slot of the slots.
  *
  * Layout (little endian; kept in step with window.py):
  *
@@ -377,9 +377,12 @@ int main(int argc, char **argv)
 
 	open_window();
 	if (!strcmp(verb, "info")) {
-		printf("window=%#llx window_size=%#llx root_at=%#llx root_len=%llu\n",
+		printf("window=%#llx window_size=%#llx slots_off=%#llx slot_size=%#llx "
+		       "root_at=%#llx root_len=%llu\n",
 		       (unsigned long long)base,
 		       (unsigned long long)(header.slot_off + header.nslots * header.slot_size),
+		       (unsigned long long)header.slot_off,
+		       (unsigned long long)header.slot_size,
 		       (unsigned long long)(base + header.root_off),
 		       (unsigned long long)header.root_len);
 	} else if (!strcmp(verb, "in")) {
