@@ -6,7 +6,7 @@
 # at every boot. The file system isn't compressed, for the same reason.
 
 packages="mount hostname procps kmod busybox-static strace
-	xen-utils-4.17 libpfm4 bzip2 gzip xz-utils"
+	xen-utils-4.17 qemu-system-xen libpfm4 bzip2 gzip xz-utils"
 # The kernel's modules, in the root file system and for the initramfs (which needs them to
 # find the root file system); what they depend on comes along.
 boot_modules="phram mtdblock_ro squashfs overlay"
@@ -51,7 +51,7 @@ bake() {
 		cp "$file" "$1/modules/"
 		basename "$file" .ko
 	done >"$1/modules/order"
-	cp "$1/vmlinux" extra/boot/
+	cp "$1/vmlinux" kernel/boot/vmlinuz-$kernel extra/boot/
 
 	mode=auto
 	[ "$(id -u)" != 0 ] || mode=root
@@ -62,7 +62,7 @@ bake() {
 		--aptopt='Acquire::Languages "none"' \
 		--customize-hook='rm -rf "$1"/var/cache/* "$1"/var/log/*.log "$1"/etc/hostname' \
 		--customize-hook="copy-in $PWD/extra/usr/lib/modules /usr/lib" \
-		--customize-hook="copy-in $PWD/extra/boot/vmlinux /boot" \
+		--customize-hook="copy-in $PWD/extra/boot/vmlinux $PWD/extra/boot/vmlinuz-$kernel /boot" \
 		--customize-hook='mkdir -p "$1"/lab "$1"/get "$1"/put' \
 		bookworm root.tar "$apt/parts/debian.sources"
 	step "packing the file system" sh -c "mksquashfs - '$1/root.sqfs' -tar -noI -noD -noF -noX \
