@@ -15,6 +15,8 @@
  *	0		struct header
  *	root_off	the root file system's image
  *	in_off		a tar archive to be unpacked over it
+ *	kernel_off	the kernel and the initramfs for guest/firmware/main.c, which
+ *	initrd_off	starts HVM domUs; lengths of 0 when there can be none
  *	slot_off	nslots slots of slot_size bytes; slot 0 is the host's, the
  *			others are for dom0 to talk to its domUs
  *
@@ -47,6 +49,15 @@
 struct header {
 	uint64_t magic, root_off, root_len, in_off, in_len;
 	uint64_t slot_off, slot_size, nslots;
+	uint64_t kernel_off, kernel_len, initrd_off, initrd_len;
+};
+
+/* What guest/firmware/start.S begins with */
+struct firmware {
+	char magic[8];
+	uint64_t window;
+	char command_line[4080];
+	char rest[61440];
 };
 
 struct slot {
@@ -370,6 +381,21 @@ static int follow(unsigned long n, const char *get_file, const char *ended)
 	}
 }
 
+/* Writes the firmware in the file named to standard output, with its parameters. */
+static void firmware(const char *file, const char *window, const char *command_line)
+{
+	struct firmware f;
+	FILE *in = fopen(file, "rb");
+
+	if (!in || fread(&f, sizeof(f), 1, in) != 1 || memcmp(f.magic, "lab-boot", 8))
+		errx(125, "mailbox: %s is no firmware", file);
+	if (strlen(command_line) >= sizeof(f.command_line))
+		errx(125, "mailbox: the kernel's command line is too long");
+	f.window = strtoull(window, NULL, 0);
+	strcpy(f.command_line, command_line);
+	write_all(1, (const char *)&f, sizeof(f));
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
@@ -413,8 +439,10 @@ int main(int argc, char **argv)
 		request(strtoul(argv[2], NULL, 0), argv + 3);
 	} else if (!strcmp(verb, "follow") && argc == 5) {
 		return follow(strtoul(argv[2], NULL, 0), argv[3], argv[4]);
+	} else if (!strcmp(verb, "firmware") && argc == 5) {
+		firmware(argv[2], argv[3], argv[4]);
 	} else {
-		errx(2, "usage: mailbox info|in|run|get|fail|done|request|follow");
+		errx(2, "usage: mailbox info|in|run|get|fail|done|request|follow|firmware");
 	}
 	return 0;
 }

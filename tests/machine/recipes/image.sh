@@ -51,7 +51,7 @@ bake() {
 		cp "$file" "$1/modules/"
 		basename "$file" .ko
 	done >"$1/modules/order"
-	cp "$1/vmlinux" kernel/boot/vmlinuz-$kernel extra/boot/
+	cp "$1/vmlinux" extra/boot/
 
 	mode=auto
 	[ "$(id -u)" != 0 ] || mode=root
@@ -59,10 +59,11 @@ bake() {
 		--include="$(echo $packages | tr ' ' ,)" \
 		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+		--dpkgopt='path-exclude=/usr/share/iso-codes/*' --dpkgopt='path-exclude=/usr/share/xml/*' \
 		--aptopt='Acquire::Languages "none"' \
 		--customize-hook='rm -rf "$1"/var/cache/* "$1"/var/log/*.log "$1"/etc/hostname' \
 		--customize-hook="copy-in $PWD/extra/usr/lib/modules /usr/lib" \
-		--customize-hook="copy-in $PWD/extra/boot/vmlinux $PWD/extra/boot/vmlinuz-$kernel /boot" \
+		--customize-hook="copy-in $PWD/extra/boot/vmlinux /boot" \
 		--customize-hook='mkdir -p "$1"/lab "$1"/get "$1"/put' \
 		bookworm root.tar "$apt/parts/debian.sources"
 	step "packing the file system" sh -c "mksquashfs - '$1/root.sqfs' -tar -noI -noD -noF -noX \
