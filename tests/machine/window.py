@@ -54,27 +54,33 @@ def add_tree(tar, top, prefix):
 class Window:
     """Lays the window out in a sparse file, then reads what the guest wrote."""
 
-    def __init__(self, path, root, fill_tar, request):
-        """fill_tar(tar) adds the run's files; request is a list of bytes."""
+    def __init__(self, path, root, fill_tar, request, boot=()):
+        """fill_tar(tar) adds the run's files; request is a list of bytes; boot are the
+        names of kernel and initramfs if there can be HVM domains."""
         wanted = b''.join(arg + b'\0' for arg in request)
         if len(wanted) > RECORDS - REQUEST:
             raise Full('the command is too long: %d bytes' % len(wanted))
         self.file = open(path, 'w+b')
         root_off = MIB
-        with open(root, 'rb') as image:
-            root_len = self._copy(image, root_off)
+        root_len = self._copy(root, root_off)
         root_len = self._round(root_len, 4096)
         in_off = self._round(root_off + root_len, MIB)
         self.file.seek(in_off)
         with tarfile.open(fileobj=self.file, mode='w|', format=tarfile.GNU_FORMAT) as tar:
             fill_tar(tar)
         in_len = self.file.tell() - in_off
-        self.slot_off = self._round(in_off + in_len, MIB)
+        end = in_off + in_len
+        pieces = []
+        for name in boot:
+            at = self._round(end, MIB)
+            pieces += [at, self._copy(name, at)]
+            end = sum(pieces[-2:])
+        self.slot_off = self._round(end, MIB)
         slots_end = self.slot_off + SLOTS * SLOT_SIZE
         self.size = 1 << (slots_end - 1).bit_length()
         self.file.truncate(self.size)
-        self._put(0, struct.pack('<8Q', MAGIC, root_off, root_len, in_off, in_len,
-                                 self.slot_off, SLOT_SIZE, SLOTS))
+        self._put(0, struct.pack('<12Q', MAGIC, root_off, root_len, in_off, in_len, self.slot_off,
+                                 SLOT_SIZE, SLOTS, *(pieces or [0] * 4)))
         self._put(self.slot_off, struct.pack('<2Q', 0, len(wanted)))
         self._put(self.slot_off + REQUEST, wanted)
         self.file.flush()
@@ -89,13 +95,14 @@ class Window:
         self.file.seek(offset)
         self.file.write(data)
 
-    def _copy(self, source, offset):
+    def _copy(self, name, offset):
         self.file.flush()
-        size = os.fstat(source.fileno()).st_size
-        done = 0
-        while done < size:
-            done += os.copy_file_range(source.fileno(), self.file.fileno(), size - done,
-                                       done, offset + done)
+        with open(name, 'rb') as source:
+            size = os.fstat(source.fileno()).st_size
+            done = 0
+            while done < size:
+                done += os.copy_file_range(source.fileno(), self.file.fileno(), size - done,
+                                           done, offset + done)
         return size
 
     def records(self):

@@ -6,15 +6,17 @@
  * ordinary file. Everything that passes between host and guest lies in it, so a
  * guest needs neither disk nor network drivers, nothing arrives by an
  * interrupt at a moment that depends on the host, and output can be followed
- * while it is written. A PV domU reaches the same memory through the "iomem"
+ * while it is written. A domU reaches the same memory through the "iomem"
  * setting of its configuration; lab.base= and lab.slot= on its kernel command
- * line tell it where.
+ * line tell it where. PVH and HVM domUs have only their own slot of the slots.
  *
  * Layout (little endian; kept in step with window.py):
  *
  *	0		struct header
  *	root_off	the root file system's image
  *	in_off		a tar archive to be unpacked over it
+ *	kernel_off	the kernel and the initramfs for guest/firmware/main.c, which
+ *	initrd_off	starts HVM domUs; lengths of 0 when there can be none
  *	slot_off	nslots slots of slot_size bytes; slot 0 is the host's, the
  *			others are for dom0 to talk to its domUs
  *
@@ -47,6 +49,15 @@
 struct header {
 	uint64_t magic, root_off, root_len, in_off, in_len;
 	uint64_t slot_off, slot_size, nslots;
+	uint64_t kernel_off, kernel_len, initrd_off, initrd_len;
+};
+
+/* What guest/firmware/start.S begins with */
+struct firmware {
+	char magic[8];
+	uint64_t window;
+	char command_line[4080];
+	char rest[61440];
 };
 
 struct slot {
@@ -370,6 +381,21 @@ static int follow(unsigned long n, const char *get_file, const char *ended)
 	}
 }
 
+/* Writes the firmware in the file named to standard output, with its parameters. */
+static void firmware(const char *file, const char *window, const char *command_line)
+{
+	struct firmware f;
+	FILE *in = fopen(file, "rb");
+
+	if (!in || fread(&f, sizeof(f), 1, in) != 1 || memcmp(f.magic, "lab-boot", 8))
+		errx(125, "mailbox: %s is no firmware", file);
+	if (strlen(command_line) >= sizeof(f.command_line))
+		errx(125, "mailbox: the kernel's command line is too long");
+	f.window = strtoull(window, NULL, 0);
+	strcpy(f.command_line, command_line);
+	write_all(1, (const char *)&f, sizeof(f));
+}
+
 int main(int argc, char **argv)
 {
 	const char *verb = argc > 1 ? argv[1] : "";
@@ -377,9 +403,12 @@ int main(int argc, char **argv)
 
 	open_window();
 	if (!strcmp(verb, "info")) {
-		printf("window=%#llx window_size=%#llx root_at=%#llx root_len=%llu\n",
+		printf("window=%#llx window_size=%#llx slots_off=%#llx slot_size=%#llx "
+		       "root_at=%#llx root_len=%llu\n",
 		       (unsigned long long)base,
 		       (unsigned long long)(header.slot_off + header.nslots * header.slot_size),
+		       (unsigned long long)header.slot_off,
+		       (unsigned long long)header.slot_size,
 		       (unsigned long long)(base + header.root_off),
 		       (unsigned long long)header.root_len);
 	} else if (!strcmp(verb, "in")) {
@@ -410,8 +439,10 @@ int main(int argc, char **argv)
 		request(strtoul(argv[2], NULL, 0), argv + 3);
 	} else if (!strcmp(verb, "follow") && argc == 5) {
 		return follow(strtoul(argv[2], NULL, 0), argv[3], argv[4]);
+	} else if (!strcmp(verb, "firmware") && argc == 5) {
+		firmware(argv[2], argv[3], argv[4]);
 	} else {
-		errx(2, "usage: mailbox info|in|run|get|fail|done|request|follow");
+		errx(2, "usage: mailbox info|in|run|get|fail|done|request|follow|firmware");
 	}
 	return 0;
 }

@@ -6,7 +6,7 @@
 # at every boot. The file system isn't compressed, for the same reason.
 
 packages="mount hostname procps kmod busybox-static strace
-	xen-utils-4.17 libpfm4 bzip2 gzip xz-utils"
+	xen-utils-4.17 qemu-system-xen libpfm4 bzip2 gzip xz-utils"
 # The kernel's modules, in the root file system and for the initramfs (which needs them to
 # find the root file system); what they depend on comes along.
 boot_modules="phram mtdblock_ro squashfs overlay"
@@ -59,6 +59,7 @@ bake() {
 		--include="$(echo $packages | tr ' ' ,)" \
 		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+		--dpkgopt='path-exclude=/usr/share/iso-codes/*' --dpkgopt='path-exclude=/usr/share/xml/*' \
 		--aptopt='Acquire::Languages "none"' \
 		--customize-hook='rm -rf "$1"/var/cache/* "$1"/var/log/*.log "$1"/etc/hostname' \
 		--customize-hook="copy-in $PWD/extra/usr/lib/modules /usr/lib" \
