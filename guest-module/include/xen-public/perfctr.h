@@ -22,6 +22,8 @@
  *   -EPERM       the host's administrator has not given this domain counters
  *   -ENODEV      this host has no PMU that Xen can virtualise this way
  *   -EBUSY       the PMU is in other use on this host (vpmu=, watchdog)
+ *   -EOPNOTSUPP  this host can't keep the counters of this kind of guest (HVM,
+ *                PVH) apart from its own, or the guest may have guests itself
  *   -EFAULT      @arg can't be read or written
  *   -EINVAL      a field has a value that its description does not allow
  */
@@ -106,7 +108,8 @@ struct xen_perfctr_query {
  * XENPERFCTR_OP_register_vcpu: give this vCPU counters, and Xen a page of
  * the guest's own RAM in which it publishes the vCPU's state.  Xen never
  * reads the page.  The page stays pinned as writable guest memory until it
- * is unregistered or the domain dies.
+ * is unregistered or the domain dies.  A soft reset of an HVM domain
+ * unregisters all.
  * @arg: struct xen_perfctr_register.
  *   -EEXIST      this vCPU has a page registered
  *   -ENOENT      no vCPU has this id
