@@ -29,7 +29,8 @@ extern code bare_iret, user_done, measure, measure_ruler;
 extern u64 gdt[], test_table[512];
 void user_call(code *fn);
 void run_guest(u64 vmcb);
-extern char guest_code[], guest_rdtscp[], guest_rdpmc[];
+extern char guest_code[], guest_rdtscp[], guest_rdpmc[], guest_xsetbv[];
+extern char guest_after_xsetbv[];
 extern struct __attribute__((packed)) { uint16_t limit; u64 base; } gdt_pointer;
 
 u32 multiboot_info, measure_index;
@@ -1261,10 +1262,49 @@ static void prepare_guest(const void *rip)
 	*vmcb64(0x5d8) = (u64)guest_stack + sizeof(guest_stack);
 }
 
+static void xsetbv(u32 index, u64 v)
+{
+	asm volatile("xsetbv" : : "c" (index), "a" ((u32)v), "d" (v >> 32));
+}
+
+static u64 xgetbv(u32 index)
+{
+	u32 low, high;
+
+	asm volatile("xgetbv" : "=a" (low), "=d" (high) : "c" (index));
+	return (u64)high << 32 | low;
+}
+
 static void enable_svm(void)
 {
 	wrmsr(0xc0000080, rdmsr(0xc0000080) | BIT(12));
 	wrmsr(0xc0010117, (u64)hsave);
+}
+
+/* XSETBV: the intercept comes first, and XCR0 remains what it was. */
+static void test_guest_xsetbv(void)
+{
+	u32 r[4];
+	u64 cr4;
+
+	cpuid(1, r);
+	if (!(r[2] & BIT(26)))		/* XSAVE */
+		return;
+	asm volatile("mov %%cr4, %0" : "=r" (cr4));
+	asm volatile("mov %0, %%cr4" : : "r" (cr4 | BIT(18)));
+	xsetbv(0, 3);
+	prepare_guest(guest_xsetbv);
+	*(u32 *)(vmcb + 0x10) |= BIT(13);
+	run_guest((u64)vmcb);
+	check("XSETBV intercepted", 0, *vmcb64(0x70), 0x8d);
+	check("next RIP", 10, *vmcb64(0xc8),
+	      conf.zen ? (u64)guest_after_xsetbv : 0);
+	check("XCR0 of the host", 0, xgetbv(0), 3);
+	prepare_guest(guest_xsetbv);
+	run_guest((u64)vmcb);
+	check("XSETBV not intercepted", 0, *vmcb64(0x70), 0x81);
+	check("XCR0 of the guest", 0, xgetbv(0), 1);
+	asm volatile("mov %0, %%cr4" : : "r" (cr4));
 }
 
 static void test_guest(void)
@@ -1330,6 +1370,8 @@ static void test_guest(void)
 	check("next RIP", 9, *vmcb64(0xc8),
 	      conf.zen ? (u64)guest_rdtscp + 3 : 0);
 	check("exits", 0, ruler_read(RULER_VMEXITS) - exits, 2);
+
+	test_guest_xsetbv();
 }
 
 static void test_ruler(void)

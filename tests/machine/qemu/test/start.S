@@ -503,6 +503,15 @@ guest_code:
 guest_rdtscp:
 	rdtscp
 	vmmcall
+	.globl	guest_xsetbv
+guest_xsetbv:
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	mov	$1, %eax
+	xsetbv
+	.globl	guest_after_xsetbv
+guest_after_xsetbv:
+	vmmcall
 	.globl	guest_rdpmc
 guest_rdpmc:
 	xor	%ecx, %ecx
