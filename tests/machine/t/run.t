@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Tests of tests/machine/run itself; prove tests/machine/t. LAB_GUESTS (default
-# "native dom0 pv") chooses the guests, LAB_XEN the hypervisor under them
+# "native dom0 pv pvh hvm") chooses the guests, LAB_XEN the hypervisor under them
 # (default stock, so that they need none of our patches).
 
 cd "$(dirname "$0")/../../.." || exit 1
 run=tests/machine/run
-guests=${LAB_GUESTS:-native dom0 pv}
+guests=${LAB_GUESTS:-native dom0 pv pvh hvm}
 xen=${LAB_XEN:-stock}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -30,9 +30,12 @@ ok() {
 }
 
 lab() {
-	guest=$1
+	guest=$1 cpu=intel
 	shift
-	$run --guest "$guest" --xen "$xen" --no-module "$@"
+	case $guest in
+	pvh | hvm) cpu=amd ;;
+	esac
+	$run --cpu $cpu --guest "$guest" --xen "$xen" --no-module "$@"
 }
 
 # The parts are built first, so that no time limit below includes that.
@@ -115,8 +118,26 @@ two"
 	;;
 esac
 
+case " $guests " in
+*" pvh "*)
+	# Domains of all types at once, under a dom0 that is no PV guest itself. Each kind of
+	# guest is asked what it is.
+	lab dom0 --cpu amd --dom0 pvh -- sh -c '
+		cat /sys/hypervisor/guest_type
+		for type in pv pvh hvm; do
+			/lab/domu $type --type $type -- cat /sys/hypervisor/guest_type >/tmp/$type &
+			all="$all $!"
+		done
+		for one in $all; do wait $one || exit 1; done
+		cat /tmp/pv /tmp/pvh /tmp/hvm' >"$work/out" 2>"$work/err"
+	ok "domUs of all types under a PVH dom0: status" test $? = 0
+	ok "domUs of all types under a PVH dom0: types" test "$(echo $(cat "$work/out"))" = "PVH PV PVH HVM"
+	;;
+esac
+
 for guest in pvh hvm; do
-	lab $guest -- true 2>"$work/err"
-	ok "$guest: refused with 125" test $? = 125
+	$run --cpu intel --guest $guest --no-module -- true 2>"$work/err"
+	ok "$guest on an Intel CPU: refused with 125" test $? = 125
+	ok "with a reason" grep -q 'VMX' "$work/err"
 done
 echo "1..$n"

@@ -29,7 +29,8 @@ extern code bare_iret, user_done, measure, measure_ruler;
 extern u64 gdt[], test_table[512];
 void user_call(code *fn);
 void run_guest(u64 vmcb);
-extern char guest_code[], guest_rdtscp[], guest_rdpmc[];
+extern char guest_code[], guest_rdtscp[], guest_rdpmc[], guest_xsetbv[];
+extern char guest_after_xsetbv[], guest_after_rdpmc[], guest_rdmsr[], guest_wrmsr[];
 extern struct __attribute__((packed)) { uint16_t limit; u64 base; } gdt_pointer;
 
 u32 multiboot_info, measure_index;
@@ -1261,10 +1262,49 @@ static void prepare_guest(const void *rip)
 	*vmcb64(0x5d8) = (u64)guest_stack + sizeof(guest_stack);
 }
 
+static void xsetbv(u32 index, u64 v)
+{
+	asm volatile("xsetbv" : : "c" (index), "a" ((u32)v), "d" (v >> 32));
+}
+
+static u64 xgetbv(u32 index)
+{
+	u32 low, high;
+
+	asm volatile("xgetbv" : "=a" (low), "=d" (high) : "c" (index));
+	return (u64)high << 32 | low;
+}
+
 static void enable_svm(void)
 {
 	wrmsr(0xc0000080, rdmsr(0xc0000080) | BIT(12));
 	wrmsr(0xc0010117, (u64)hsave);
+}
+
+/* XSETBV: the intercept comes first, and XCR0 remains what it was. */
+static void test_guest_xsetbv(void)
+{
+	u32 r[4];
+	u64 cr4;
+
+	cpuid(1, r);
+	if (!(r[2] & BIT(26)))		/* XSAVE */
+		return;
+	asm volatile("mov %%cr4, %0" : "=r" (cr4));
+	asm volatile("mov %0, %%cr4" : : "r" (cr4 | BIT(18)));
+	xsetbv(0, 3);
+	prepare_guest(guest_xsetbv);
+	*(u32 *)(vmcb + 0x10) |= BIT(13);
+	run_guest((u64)vmcb);
+	check("XSETBV intercepted", 0, *vmcb64(0x70), 0x8d);
+	check("next RIP", 10, *vmcb64(0xc8),
+	      conf.zen ? (u64)guest_after_xsetbv : 0);
+	check("XCR0 of the host", 0, xgetbv(0), 3);
+	prepare_guest(guest_xsetbv);
+	run_guest((u64)vmcb);
+	check("XSETBV not intercepted", 0, *vmcb64(0x70), 0x81);
+	check("XCR0 of the guest", 0, xgetbv(0), 1);
+	asm volatile("mov %0, %%cr4" : : "r" (cr4));
 }
 
 static void test_guest(void)
@@ -1330,6 +1370,109 @@ static void test_guest(void)
 	check("next RIP", 9, *vmcb64(0xc8),
 	      conf.zen ? (u64)guest_rdtscp + 3 : 0);
 	check("exits", 0, ruler_read(RULER_VMEXITS) - exits, 2);
+
+	test_guest_xsetbv();
+}
+
+/* The MSR that guest_rdmsr and guest_wrmsr access */
+u32 guest_msr;
+
+/* In the permission map: have reads (bit 0) and writes (bit 1) exit. */
+static void intercept_msr(u32 msr, unsigned bits)
+{
+	unsigned at = (msr >= 0xc0010000 ? 16384 + msr - 0xc0010000 :
+		       8192 + msr - 0xc0000000) * 2;
+
+	permissions[at / 8] &= ~(3 << at % 8);
+	permissions[at / 8] |= bits << at % 8;
+}
+
+/* Both accesses, with each of the map's two bits set alone */
+static void check_guest_msr(u32 msr)
+{
+	guest_msr = msr;
+	for (unsigned write = 0; write < 2; write++)
+	for (unsigned bit = 0; bit < 2; bit++) {
+		unsigned kind = write ? RULER_PMU_WRMSR : RULER_PMU_RDMSR;
+		u64 done;
+
+		intercept_msr(msr, 1 << bit);
+		done = ruler_read(kind);
+		prepare_guest(write ? guest_wrmsr : guest_rdmsr);
+		*(u32 *)(vmcb + 0x0c) = BIT(28);
+		run_guest((u64)vmcb);
+		check("exit code", msr, *vmcb64(0x70),
+		      write == bit ? 0x7c : 0x81);
+		if (write == bit)
+			check("exit information", msr, *vmcb64(0x78), write);
+		check("accesses done", msr, ruler_read(kind) - done,
+		      write != bit);
+	}
+	intercept_msr(msr, 0);
+}
+
+static void test_guest_exits(void)
+{
+	u64 done;
+
+	if (!conf.svm)
+		return;
+	enable_svm();
+	stop_all();
+	done = ruler_read(RULER_RDPMC);
+	prepare_guest(guest_rdpmc);
+	*(u32 *)(vmcb + 0x0c) = BIT(15);
+	run_guest((u64)vmcb);
+	check("RDPMC intercepted", 0, *vmcb64(0x70), 0x6f);
+	check("next RIP", 0, *vmcb64(0xc8),
+	      conf.zen ? (u64)guest_after_rdpmc : 0);
+	check("RDPMC done", 0, ruler_read(RULER_RDPMC) - done, 0);
+
+	for (unsigned i = 0; i < conf.general; i++) {
+		check_guest_msr(select_msr(i));
+		check_guest_msr(counter_msr(i));
+	}
+	if (conf.perfmonv2)
+		check_guest_msr(GLOBAL_CTRL);
+}
+
+/*
+ * A counter of the guest alone overflows: the guest is left with exactly that
+ * instruction, and the host has its interrupt as soon as it wants to.
+ */
+static void test_guest_overflow(void)
+{
+	static const struct { u32 lvtpc, intercept; u64 exit; } t[] = {
+		{ VECTOR_PMI, BIT(0), 0x60 },		/* INTR */
+		{ 0x400, BIT(1), 0x61 },		/* NMI */
+	};
+
+	if (!conf.svm)
+		return;
+	enable_svm();
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+	for (unsigned k = 2; k < 200; k += 33) {
+		stop_all();
+		*apic(0x340) = t[i].lvtpc;
+		wrmsr(counter_msr(0), -(u64)k);
+		start_general(0, event_select(INSN) | SEL_EN | SEL_OS |
+			      SEL_INT | BIT(40));
+		prepare_guest(guest_code);
+		*(u32 *)(vmcb + 0x0c) = t[i].intercept;
+		*(u32 *)(vmcb + 0x60) = BIT(24);	/* V_INTR_MASKING */
+		asm volatile("sti");
+		run_guest((u64)vmcb);
+		asm volatile("nop; cli");
+		*(u32 *)(vmcb + 0x60) = 0;
+		check("exit code", k, *vmcb64(0x70), t[i].exit);
+		/* a MOV of 5 bytes, then DEC and JNZ of 2 in turn */
+		check("left at", k, *vmcb64(0x578),
+		      (u64)guest_code + (k % 2 ? 5 : 7));
+		check("next RIP", k, *vmcb64(0xc8), 0);
+		check("counter", k, rdpmc(0), 0);
+		check("interrupts", k, pmis, 1);
+	}
+	stop_all();
 }
 
 static void test_ruler(void)
@@ -1597,6 +1740,8 @@ static const struct test {
 	{ "status set, reset and in use", test_status },
 	{ "freeze on PMI", test_freeze },
 	{ "SVM guests", test_guest },
+	{ "SVM guests: RDPMC and MSRs can be intercepted", test_guest_exits },
+	{ "SVM guests: overflow", test_guest_overflow },
 	{ "MWAIT", test_mwait },
 }, owner_tests[] = {
 	{ "a vCPU reads the counter that it wrote", test_owner_own },

@@ -503,10 +503,30 @@ guest_code:
 guest_rdtscp:
 	rdtscp
 	vmmcall
-	.globl	guest_rdpmc
+	.globl	guest_xsetbv, guest_after_xsetbv
+guest_xsetbv:
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	mov	$1, %eax
+	xsetbv
+guest_after_xsetbv:
+	vmmcall
+	.globl	guest_rdpmc, guest_after_rdpmc
 guest_rdpmc:
 	xor	%ecx, %ecx
 	rdpmc
+guest_after_rdpmc:
+	vmmcall
+	.globl	guest_rdmsr, guest_wrmsr
+guest_rdmsr:
+	mov	guest_msr, %ecx
+	rdmsr
+	vmmcall
+guest_wrmsr:
+	mov	guest_msr, %ecx
+	xor	%eax, %eax
+	xor	%edx, %edx
+	wrmsr
 	vmmcall
 
 	.section .data
