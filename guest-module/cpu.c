@@ -167,6 +167,15 @@ int perfctr_cpu_read(struct perfctr_dev_cpu *arg)
 	return err;
 }
 
+/* On a vCPU that has counters again, interrupts off. */
+void perfctr_cpu_resume(void)
+{
+	struct perfctr_thread *t = this_cpu_read(cpu_counters);
+
+	if (t)
+		perfctr_thread_resume(t);
+}
+
 /* On the vCPU that goes offline, interrupts off, while it still has counters. */
 void perfctr_cpu_offline(void)
 {

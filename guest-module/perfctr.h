@@ -189,6 +189,8 @@ void perfctr_thread_get_control(struct perfctr_thread *t,
 void perfctr_thread_fold(struct perfctr_thread *t);
 void perfctr_thread_slice(struct perfctr_thread *t);
 void perfctr_thread_vcpu_gone(struct perfctr_thread *t);
+void perfctr_thread_pause(struct perfctr_thread *t);
+void perfctr_thread_resume(struct perfctr_thread *t);
 bool perfctr_thread_exclude(void);
 void perfctr_thread_include(void);
 bool perfctr_thread_keeps_tsc(const struct perfctr_thread *t,
@@ -237,6 +239,7 @@ void perfctr_cpu_release(void);
 int perfctr_cpu_control(const struct perfctr_dev_cpu *arg);
 int perfctr_cpu_read(struct perfctr_dev_cpu *arg);
 void perfctr_cpu_offline(void);
+void perfctr_cpu_resume(void);
 
 /* device.c */
 int perfctr_device_init(void);
@@ -266,6 +269,7 @@ struct perfctr_vcpu {
 	struct xen_perfctr_page *page;
 	struct perfctr_thread *running;
 	u64 generation;
+	struct xen_perfctr_page *suspended_page;	/* instead of @page */
 	bool is_loaded;
 	bool timer_armed;
 	bool slice_armed;
@@ -387,6 +391,7 @@ static inline void perfctr_vcpu_set_running(struct perfctr_thread *t)
 		perfctr_vcpu_arm_fold(v);
 }
 
+bool perfctr_vcpu_suspended(void);
 int perfctr_vcpu_init(void);
 void perfctr_vcpu_uninit(void);
 /* ... and of every vCPU on which no thread is counting just now; sleeps */
@@ -400,6 +405,7 @@ extern struct perfctr_dev_info perfctr_info;
 int perfctr_xen_op(unsigned int op, const void *arg);
 void perfctr_xen_explain(int err);
 int perfctr_xen_check(const struct perfctr_dev_control *control);
+bool perfctr_xen_same_pmu(void);
 int perfctr_xen_init(void);
 
 #endif /* _PERFCTR_H */

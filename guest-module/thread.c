@@ -226,9 +226,10 @@ static noinline int start_failed(struct perfctr_thread *t, int err)
 {
 	/*
 	 * A CPU that goes down has given its page back, but a thread can still
-	 * pass by on its way to another CPU.
+	 * pass by on its way to another CPU.  In a guest that is suspended a
+	 * frozen thread may wake up, look, and sleep again.
 	 */
-	if (err == -ENODEV && !cpu_active(smp_processor_id())) {
+	if (err == -ENODEV && (!cpu_active(smp_processor_id()) || perfctr_vcpu_suspended())) {
 		raw_write_seqcount_begin(&t->seq);
 		page_stop(t);
 		t->page->sequence++;
@@ -948,6 +949,19 @@ int perfctr_thread_stop(struct perfctr_thread *t)
 	raw_write_seqcount_end(&t->seq);
 	local_irq_restore(flags);
 	return 0;
+}
+
+/* IRQs off.  @t is running; it does not until it is started again. */
+void perfctr_thread_pause(struct perfctr_thread *t)
+{
+	stop(t);
+}
+
+/* IRQs off.  Of a whole vCPU: nothing switches it in. */
+void perfctr_thread_resume(struct perfctr_thread *t)
+{
+	if (t->counting && !t->ended)
+		start(t);
 }
 
 /* This vCPU goes away: what @t counted on it is exact, and all.  IRQs off. */

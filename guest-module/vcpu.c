@@ -17,6 +17,8 @@
 #include <linux/math64.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
+#include <linux/platform_device.h>
+#include <linux/pm.h>
 #include <linux/smp.h>
 #include <linux/string.h>
 #include <linux/topology.h>
@@ -40,6 +42,8 @@ MODULE_PARM_DESC(fold_ms, "milliseconds between folds, for tests (0: by the coun
 static enum cpuhp_state hotplug_state;
 static ktime_t fold_period __ro_after_init;
 static bool initializing = true;
+/* From before this guest is saved until it has been restored. */
+static bool suspended;
 
 static size_t load_size(const struct xen_perfctr_load *load)
 {
@@ -310,12 +314,124 @@ static int vcpu_offline(unsigned int cpu)
 	hrtimer_cancel(&v->slice_timer);
 	v->slice_armed = false;
 
+	/* Suspended, and offline before the host is: Xen does not have it. */
+	if (!xen_page && v->suspended_page) {
+		xen_page = v->suspended_page;
+		v->suspended_page = NULL;
+	}
 	if (!xen_page)
 		return 0;
 	unbind_from_irqhandler(v->irq, NULL);
 	if (!unregister_vcpu(cpu))
 		free_page((unsigned long)xen_page);
 	return 0;
+}
+
+/*
+ * ----- suspend, save, live migration -----------------------------------------
+ *
+ * A guest that is restored is another domain, perhaps on another host: its vCPUs
+ * have no counters there.  Before that programs are frozen, and then devices are
+ * asked.  So nothing counts now but whole vCPUs, all counts are folded, and
+ * threads start anew, with a new control, when they are switched in again.
+ */
+
+bool perfctr_vcpu_suspended(void)
+{
+	return READ_ONCE(suspended);
+}
+
+/* IPI */
+static void suspend_vcpu(void *unused)
+{
+	struct perfctr_vcpu *v = this_cpu_ptr(&perfctr_vcpus);
+
+	if (v->running)
+		perfctr_thread_pause(v->running);
+	v->is_loaded = false;
+	if (!v->page)
+		return;
+	v->suspended_page = v->page;
+	v->page = NULL;
+	/*
+	 * An error means that Xen keeps it.  It is ours until the next register,
+	 * which undoes that of before.
+	 */
+	unregister_vcpu(smp_processor_id());
+}
+
+/* IPI */
+static void resume_vcpu(void *unused)
+{
+	struct perfctr_vcpu *v = this_cpu_ptr(&perfctr_vcpus);
+	struct xen_perfctr_page *page = v->suspended_page;
+	int err;
+
+	if (page) {
+		err = register_vcpu(smp_processor_id(), page);
+		if (err) {
+			pr_err("perfctr: CPU %u has no counters any more (error %d); threads that count end with an error there\n",
+			       smp_processor_id(), err);
+		} else {
+			v->suspended_page = NULL;
+			v->generation = READ_ONCE(page->generation);
+			v->page = page;
+		}
+	}
+	perfctr_cpu_resume();
+}
+
+static int suspend(struct device *unused)
+{
+	WRITE_ONCE(suspended, true);
+	cpus_read_lock();
+	on_each_cpu(suspend_vcpu, NULL, 1);
+	cpus_read_unlock();
+	return 0;
+}
+
+static int resume(struct device *unused)
+{
+	/* Event selects mean something else to another PMU. */
+	if (perfctr_xen_same_pmu()) {
+		cpus_read_lock();
+		on_each_cpu(resume_vcpu, NULL, 1);
+		cpus_read_unlock();
+	}
+	WRITE_ONCE(suspended, false);
+	return 0;
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(pm_ops, suspend, resume);
+
+/* A device for its callbacks. */
+static struct platform_driver pm_driver = {
+	.driver = {
+		.name = "perfctr",
+		.pm = pm_sleep_ptr(&pm_ops),
+	},
+};
+
+static struct platform_device *pm_device;
+
+static int __init pm_init(void)
+{
+	int err;
+
+	err = platform_driver_register(&pm_driver);
+	if (err)
+		return err;
+	pm_device = platform_device_register_simple("perfctr", PLATFORM_DEVID_NONE, NULL, 0);
+	if (!IS_ERR(pm_device))
+		return 0;
+	platform_driver_unregister(&pm_driver);
+	return PTR_ERR(pm_device);
+}
+
+static void pm_uninit(void)
+{
+	platform_device_unregister(pm_device);
+	platform_driver_unregister(&pm_driver);
 }
 
 int __init perfctr_vcpu_init(void)
@@ -343,10 +459,16 @@ int __init perfctr_vcpu_init(void)
 		return err;
 	}
 	hotplug_state = err;
-	return 0;
+	err = pm_init();
+	if (err) {
+		pr_err("perfctr: can't register for suspend (error %d)\n", err);
+		cpuhp_remove_state(hotplug_state);
+	}
+	return err;
 }
 
 void perfctr_vcpu_uninit(void)
 {
+	pm_uninit();
 	cpuhp_remove_state(hotplug_state);
 }

@@ -142,24 +142,56 @@ static void __init fill_names(struct perfctr_dev_info *info)
 		sizeof(info->driver_version));
 }
 
+/* What there is, checked. */
+static int query_pmu(struct xen_perfctr_query *query)
+{
+	int err;
+
+	*query = (struct xen_perfctr_query){ .version = XENPERFCTR_VERSION };
+	err = perfctr_xen_op(XENPERFCTR_OP_query, query);
+	if (!err && query->version < XENPERFCTR_VERSION)
+		err = -EINVAL;
+	/* A width is used as a shift; Xen is trusted, a typo in it is not. */
+	if (!err && ((query->general && !query->general_width) ||
+		     (query->fixed && !query->fixed_width) ||
+		     query->general_width > 64 || query->fixed_width > 64))
+		err = -ENODEV;
+	return err;
+}
+
+/* After this guest was restored: can what was counting go on here? */
+bool perfctr_xen_same_pmu(void)
+{
+	const struct perfctr_dev_info *info = &perfctr_info;
+	struct xen_perfctr_query query;
+	int err;
+
+	err = query_pmu(&query);
+	if (err) {
+		perfctr_xen_explain(err);
+		return false;
+	}
+	if (query.vendor == info->vendor && query.arch_events == info->arch_events &&
+	    query.general == info->general && query.fixed == info->fixed &&
+	    query.general_width == info->general_width &&
+	    query.fixed_width == info->fixed_width &&
+	    query.evtsel_mask == info->evtsel_mask)
+		return true;
+	pr_err("perfctr: this host has another PMU than the one before; what counted ends with an error. Load the module again to count here\n");
+	return false;
+}
+
 int __init perfctr_xen_init(void)
 {
-	struct xen_perfctr_query query = { .version = XENPERFCTR_VERSION };
 	struct perfctr_dev_info *info = &perfctr_info;
+	struct xen_perfctr_query query;
 	int err;
 
 	if (!xen_domain()) {
 		pr_err("perfctr: this kernel does not run on Xen; perfctr needs a Xen guest\n");
 		return -ENODEV;
 	}
-	err = perfctr_xen_op(XENPERFCTR_OP_query, &query);
-	if (!err && query.version < XENPERFCTR_VERSION)
-		err = -EINVAL;
-	/* A width is used as a shift; Xen is trusted, a typo in it is not. */
-	if (!err && ((query.general && !query.general_width) ||
-		     (query.fixed && !query.fixed_width) ||
-		     query.general_width > 64 || query.fixed_width > 64))
-		err = -ENODEV;
+	err = query_pmu(&query);
 	if (err) {
 		perfctr_xen_explain(err);
 		/* insmod takes ENOSYS for a system call that is missing, and tries another. */
