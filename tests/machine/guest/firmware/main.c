@@ -90,7 +90,7 @@ static void copy(u64 to, u64 from, u64 len)
 	u64 words = len / 8, rest = len % 8;
 
 	asm volatile("rep movsq\n\tmov %3, %%rcx\n\trep movsb"
-		     : "+D" (to), "+S" (from), "+c" (words) : "r" (rest)
+		     : "+&D" (to), "+&S" (from), "+&c" (words) : "r" (rest)
 		     : "memory");
 }
 
