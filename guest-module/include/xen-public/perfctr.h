@@ -21,7 +21,7 @@
  *   -ENOSYS      this Xen has no perfctr, or @op is not known
  *   -EPERM       the host's administrator has not given this domain counters
  *   -ENODEV      this host has no PMU that Xen can virtualise this way
- *   -EBUSY       the PMU is in other use on this host (vpmu=, watchdog)
+ *   -EBUSY       the PMU is in other use on this host (watchdog)
  *   -EOPNOTSUPP  this host can't keep the counters of this kind of guest (HVM,
  *                PVH) apart from its own, or the guest may have guests itself
  *   -EFAULT      @arg can't be read or written
@@ -105,13 +105,15 @@ struct xen_perfctr_query {
 };
 
 /*
- * XENPERFCTR_OP_register_vcpu: give this vCPU counters, and Xen a page of
+ * XENPERFCTR_OP_register_vcpu: give this vCPU counters (instead of a vPMU, if
+ * it has one, which then reads zero and ignores writes), and Xen a page of
  * the guest's own RAM in which it publishes the vCPU's state.  Xen never
  * reads the page.  The page stays pinned as writable guest memory until it
  * is unregistered or the domain dies.  A soft reset of an HVM domain
  * unregisters all.
  * @arg: struct xen_perfctr_register.
  *   -EEXIST      this vCPU has a page registered
+ *   -EBUSY       this vCPU's vPMU counts; stop that first
  *   -ENOENT      no vCPU has this id
  *   -EINVAL      @vcpu_id is not the calling vCPU
  *   -ENOMEM      Xen has no memory for the vCPU's state
