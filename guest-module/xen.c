@@ -27,9 +27,10 @@ static_assert(PERFCTR_FEAT_GLOBAL_CTRL == XENPERFCTR_FEAT_GLOBAL_CTRL);
 static_assert(PERFCTR_FEAT_SPLIT == XENPERFCTR_FEAT_SPLIT);
 static_assert(PERFCTR_FEAT_SAMPLING == XENPERFCTR_FEAT_SAMPLING);
 static_assert(PERFCTR_FEAT_HOST == XENPERFCTR_FEAT_HOST);
+static_assert(PERFCTR_FEAT_FILTER == XENPERFCTR_FEAT_FILTER);
 
-/* Written once, before there is a device. */
-struct perfctr_dev_info perfctr_info __ro_after_init;
+/* Written once, before there is a device; @features whenever it is asked for. */
+struct perfctr_dev_info perfctr_info;
 
 int perfctr_xen_op(unsigned int op, const void *arg)
 {
@@ -45,7 +46,7 @@ void perfctr_xen_explain(int err)
 		pr_err("perfctr: this Xen has no perfctr; boot a Xen built with the patches in xen-patches/\n");
 		break;
 	case -EPERM:
-		pr_err("perfctr: Xen does not give this domain counters; allow it with perfctr= on Xen's command line\n");
+		pr_err("perfctr: the host's policy does not give this domain counters; its administrator can: xen-perfctr in dom0, perfctr= in xl.cfg, perfctr= on Xen's command line\n");
 		break;
 	case -ENODEV:
 		pr_err("perfctr: Xen finds no PMU on this host that it can share; see why in Xen's log (xl dmesg)\n");
@@ -100,7 +101,7 @@ int perfctr_xen_check(const struct perfctr_dev_control *control)
 {
 	const struct perfctr_dev_info *info = &perfctr_info;
 	const u64 general = info->general, fixed = info->fixed;
-	const u64 mask = info->evtsel_mask, features = info->features;
+	const u64 mask = info->evtsel_mask, features = READ_ONCE(info->features);
 	const u32 flags = PERFCTR_COUNTER_HOST |
 		PERFCTR_COUNTER_SLOT(PERFCTR_MAX_SLOTS - 1);
 	u64 taken[PERFCTR_MAX_SLOTS] = {};
@@ -120,6 +121,33 @@ int perfctr_xen_check(const struct perfctr_dev_control *control)
 			return err;
 	}
 	return 0;
+}
+
+static int query_xen(struct xen_perfctr_query *query)
+{
+	*query = (struct xen_perfctr_query){ .version = XENPERFCTR_VERSION };
+	return perfctr_xen_op(XENPERFCTR_OP_query, query);
+}
+
+static void set_features(u64 features)
+{
+	/* Sampling needs delivery in this module, which it does not have yet. */
+	WRITE_ONCE(perfctr_info.features,
+		   features & ~(u64)PERFCTR_FEAT_SAMPLING);
+}
+
+/*
+ * The host's policy can change at any time: bring what we say of it up to date.
+ * -EPERM: it does not give this domain counters any more.
+ */
+int perfctr_xen_refresh(void)
+{
+	struct xen_perfctr_query query;
+	int err = query_xen(&query);
+
+	if (!err)
+		set_features(query.features);
+	return err;
 }
 
 static void __init fill_names(struct perfctr_dev_info *info)
@@ -144,7 +172,7 @@ static void __init fill_names(struct perfctr_dev_info *info)
 
 int __init perfctr_xen_init(void)
 {
-	struct xen_perfctr_query query = { .version = XENPERFCTR_VERSION };
+	struct xen_perfctr_query query;
 	struct perfctr_dev_info *info = &perfctr_info;
 	int err;
 
@@ -152,7 +180,7 @@ int __init perfctr_xen_init(void)
 		pr_err("perfctr: this kernel does not run on Xen; perfctr needs a Xen guest\n");
 		return -ENODEV;
 	}
-	err = perfctr_xen_op(XENPERFCTR_OP_query, &query);
+	err = query_xen(&query);
 	if (!err && query.version < XENPERFCTR_VERSION)
 		err = -EINVAL;
 	/* A width is used as a shift; Xen is trusted, a typo in it is not. */
@@ -170,9 +198,7 @@ int __init perfctr_xen_init(void)
 	info->xen_abi = query.version;
 	info->vendor = query.vendor;
 	info->arch_events = query.arch_events;
-	info->features = query.features;
-	/* Sampling needs delivery in this module, which it does not have yet. */
-	info->features &= ~(u64)PERFCTR_FEAT_SAMPLING;
+	set_features(query.features);
 	info->general = query.general;
 	info->fixed = query.fixed;
 	info->general_width = query.general_width;
