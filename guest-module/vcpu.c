@@ -65,8 +65,8 @@ int perfctr_vcpu_load_other(struct perfctr_vcpu *v,
 }
 
 /*
- * @load, which was loaded here, is not any more, and nobody in this guest has
- * changed it: what the program is told.  Xen says whether its policy has done it.
+ * @load, which was loaded here, is not any more: what the program is told.  Xen
+ * says whether the host's policy has done it.
  */
 int perfctr_vcpu_why_lost(const struct xen_perfctr_load *load)
 {
