@@ -26,7 +26,7 @@
 
 #include "self.h"
 
-#define CHUNK 20000u
+#define CHUNK   20000u
 /* A read that met a switch tries again, which are some instructions. */
 #define RETRIES 1000u
 

@@ -428,7 +428,8 @@ static bool vcpu_load(struct guest_vcpu *v, struct xen_perfctr_load *load)
 							load->counter[i].index)
 				    : 0;
 	err = hypercall(v, XENPERFCTR_OP_load, &copy);
-	check(err == policy_error(v->xen.domain, load) || (faults && err == -EIO),
+	check(err == policy_error(v->xen.domain, load) ||
+		      (faults && err == -EIO),
 	      "load: %ld", err);
 	if (err) {
 		done.denied += err == -EPERM;
@@ -809,7 +810,8 @@ static void foreign_control(struct guest_vcpu *v)
 
 void xen_host_pause(struct vcpu *vcpu)
 {
-	const struct guest_vcpu *v = &vcpus[vcpu->domain->domain_id][vcpu->vcpu_id];
+	const struct guest_vcpu *v =
+		&vcpus[vcpu->domain->domain_id][vcpu->vcpu_id];
 	const unsigned int cpu = xen_host_cpu;
 
 	/* Nobody waits for himself. */
@@ -845,8 +847,8 @@ static void set_policy(struct guest_vcpu *v, unsigned int d)
 	check(!perfctr_domctl(&domains[d], &policies[d].op), "set");
 	for (i = 0; i < NR_VCPUS; i++) {
 		struct guest_vcpu *w = &vcpus[d][i];
-		const bool lost = had[i] &&
-				  policy_error(&domains[d], &w->in_xen);
+		const bool lost =
+			had[i] && policy_error(&domains[d], &w->in_xen);
 
 		check(perfctr_may_rdpmc(&w->xen) == (had[i] && !lost),
 		      "vCPU %u: the policy is not enforced, or too much of it",
@@ -878,7 +880,7 @@ static void set_policy(struct guest_vcpu *v, unsigned int d)
 /* Any policy; but mostly everybody may count, as else little would happen. */
 static void change_policy(struct guest_vcpu *v)
 {
-	static const unsigned int events[] = {0,    1,	  2,	 3,	4,
+	static const unsigned int events[] = {0,    1,    2,     3,    4,
 					      0xc0, 0x3c, 0x13c, 0x1a4};
 	const unsigned int d = below(NR_DOMAINS);
 	struct xen_domctl_perfctr_op *op = &policies[d].op;
