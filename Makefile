@@ -56,11 +56,13 @@ bench: deps guest
 ##   make lib            libperfctr and perfex
 ##   make machine        the emulated machine: QEMU, Xen, root file system
 ##   make install        library, perfex and module     (DESTDIR=, PREFIX=)
-.PHONY: guest module lib programs machine install
-guest: module lib programs
+##   make tools          xen-perfctr, which shows and sets the host's policy, in build/tools/
+.PHONY: guest module lib programs tools machine install
+guest: module lib programs tools
 	@$(MAKE) -s -C libperfctr install DESTDIR=$(GUEST) PREFIX=/usr LIBDIR=$(LIBDIR)
 	@$(MAKE) -s -C tests/programs install DESTDIR=$(GUEST)
 	@install -D -m 644 guest-module/perfctr.ko $(GUEST)/lib/perfctr.ko
+	@install -D -m 755 build/tools/xen-perfctr $(GUEST)/usr/sbin/xen-perfctr
 	@if [ -f guest-module/tests/Makefile ]; then \
 		$(MAKE) -s -C guest-module/tests install DESTDIR=$(GUEST); fi
 
@@ -75,6 +77,17 @@ lib:
 programs: lib
 	@echo "== test programs" >&2
 	@$(MAKE) -s -C tests/programs
+
+# The source is in the series for Xen; built here with the headers and libraries
+# of the toolstack that is installed.
+tools: build/tools/xen-perfctr
+
+build/tools/xen-perfctr: $(wildcard xen-patches/4.17/*) guest-module/include/xen-public/perfctr.h
+	@echo "== xen-perfctr" >&2
+	@install -D -m 644 guest-module/include/xen-public/perfctr.h build/tools/include/xen/arch-x86/perfctr.h
+	@xen-patches/file tools/misc/xen-perfctr.c >build/tools/xen-perfctr.c
+	@$(CC) -O2 -Wall -Wextra -Werror -D__XEN_TOOLS__ -Ibuild/tools/include \
+		-o $@ build/tools/xen-perfctr.c -lxencall -lxenstore
 
 machine: deps
 	@tests/machine/build all

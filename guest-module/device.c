@@ -177,6 +177,10 @@ static long ioctl_cpu_read(struct file *file, void __user *uarg)
 
 static long ioctl_info(void __user *arg)
 {
+	int err = perfctr_xen_refresh();
+
+	if (err)
+		return err;
 	return copy_to_user(arg, &perfctr_info, sizeof(perfctr_info)) ?
 		-EFAULT : 0;
 }

@@ -284,6 +284,7 @@ DECLARE_PER_CPU(struct perfctr_vcpu, perfctr_vcpus);
 
 int perfctr_vcpu_load_other(struct perfctr_vcpu *v,
 			    const struct xen_perfctr_load *load);
+int perfctr_vcpu_why_lost(const struct xen_perfctr_load *load);
 void perfctr_vcpu_forget(void);
 void perfctr_vcpu_slice(u64 now, u64 ticks);
 void perfctr_vcpu_arm_fold(struct perfctr_vcpu *v);
@@ -406,6 +407,7 @@ int perfctr_xen_op(unsigned int op, const void *arg);
 void perfctr_xen_explain(int err);
 int perfctr_xen_check(const struct perfctr_dev_control *control);
 bool perfctr_xen_same_pmu(void);
+int perfctr_xen_refresh(void);
 int perfctr_xen_init(void);
 
 #endif /* _PERFCTR_H */

@@ -221,6 +221,15 @@ static void fail(struct perfctr_thread *t, int err)
 	raw_write_seqcount_end(&t->seq);
 }
 
+/* The control that was loaded is not there any more. */
+static noinline int lost(struct perfctr_thread *t)
+{
+	int err = perfctr_vcpu_why_lost(&t->setup.load);
+
+	fail(t, err);
+	return err;
+}
+
 /* The control can't be loaded here. */
 static noinline int start_failed(struct perfctr_thread *t, int err)
 {
@@ -285,11 +294,7 @@ static __always_inline int start_or_load(struct perfctr_thread *t, bool loaded)
 	}
 	raw_write_seqcount_end(&t->seq);
 
-	if (unlikely(err)) {
-		fail(t, -EIO);
-		return -EIO;
-	}
-	return 0;
+	return unlikely(err) ? lost(t) : 0;
 }
 
 static int start(struct perfctr_thread *t)
@@ -330,10 +335,8 @@ static int fold(struct perfctr_thread *t)
 	 * Only now, so that it covers all of the interval.  If somebody else
 	 * changed what the counters count, the values mean nothing.
 	 */
-	if (unlikely(err || !perfctr_vcpu_still_loaded())) {
-		fail(t, -EIO);
-		return -EIO;
-	}
+	if (unlikely(err || !perfctr_vcpu_still_loaded()))
+		return lost(t);
 
 	raw_write_seqcount_begin(&t->seq);
 	if (likely(s->slots == 1)) {

@@ -68,6 +68,20 @@ int perfctr_vcpu_load_other(struct perfctr_vcpu *v,
 	return 0;
 }
 
+/*
+ * @load, which was loaded here, is not any more: what the program is told.  Xen
+ * says whether the host's policy has done it.
+ */
+int perfctr_vcpu_why_lost(const struct xen_perfctr_load *load)
+{
+	int err = perfctr_xen_op(XENPERFCTR_OP_load, load);
+
+	/* It may have been for another reason, or be allowed again. */
+	if (!err)
+		perfctr_xen_op(XENPERFCTR_OP_stop, NULL);
+	return err == -EPERM || err == -EACCES ? err : -EIO;
+}
+
 /* What is loaded is not what we think: the next load asks Xen. */
 void perfctr_vcpu_forget(void)
 {
@@ -130,8 +144,9 @@ static enum hrtimer_restart slice_timer(struct hrtimer *timer)
 }
 
 /*
- * VIRQ_PERFCTR: this vCPU was kept from running.  The thread's TSC has to say
- * so before user mode can look at it.
+ * VIRQ_PERFCTR: this vCPU was kept from running, or the host's policy has taken
+ * its control away.  The thread's page has to say so before user mode can look
+ * at it.
  */
 static irqreturn_t stolen_interrupt(int irq, void *unused)
 {

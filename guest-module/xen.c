@@ -27,9 +27,10 @@ static_assert(PERFCTR_FEAT_GLOBAL_CTRL == XENPERFCTR_FEAT_GLOBAL_CTRL);
 static_assert(PERFCTR_FEAT_SPLIT == XENPERFCTR_FEAT_SPLIT);
 static_assert(PERFCTR_FEAT_SAMPLING == XENPERFCTR_FEAT_SAMPLING);
 static_assert(PERFCTR_FEAT_HOST == XENPERFCTR_FEAT_HOST);
+static_assert(PERFCTR_FEAT_FILTER == XENPERFCTR_FEAT_FILTER);
 
-/* Written once, before there is a device. */
-struct perfctr_dev_info perfctr_info __ro_after_init;
+/* Written once, before there is a device; @features whenever it is asked for. */
+struct perfctr_dev_info perfctr_info;
 
 int perfctr_xen_op(unsigned int op, const void *arg)
 {
@@ -45,16 +46,16 @@ void perfctr_xen_explain(int err)
 		pr_err("perfctr: this Xen has no perfctr; boot a Xen built with the patches in xen-patches/\n");
 		break;
 	case -EPERM:
-		pr_err("perfctr: Xen does not give this domain counters; allow it with perfctr= on Xen's command line\n");
+		pr_err("perfctr: the host's policy does not give this domain counters; its administrator can: xen-perfctr in dom0, perfctr= in xl.cfg, perfctr= on Xen's command line\n");
 		break;
 	case -ENODEV:
 		pr_err("perfctr: Xen finds no PMU on this host that it can share; see why in Xen's log (xl dmesg)\n");
 		break;
 	case -EBUSY:
-		pr_err("perfctr: the host's PMU is in other use; remove vpmu= and watchdog from Xen's command line\n");
+		pr_err("perfctr: the PMU is in other use: Xen's watchdog (remove it from Xen's command line), or perf or the NMI watchdog of this kernel by way of vpmu= (stop them)\n");
 		break;
 	case -EOPNOTSUPP:
-		pr_err("perfctr: this Xen has no perfctr for this kind of guest; use a PV guest\n");
+		pr_err("perfctr: this host can't give counters to this kind of guest: an HVM or PVH guest needs AMD family 10h or VMX with load of IA32_PERF_GLOBAL_CTRL, and no nested virtualization\n");
 		break;
 	case -EINVAL:
 		pr_err("perfctr: Xen speaks another version of the interface than %u; use module and Xen of one release\n",
@@ -100,7 +101,7 @@ int perfctr_xen_check(const struct perfctr_dev_control *control)
 {
 	const struct perfctr_dev_info *info = &perfctr_info;
 	const u64 general = info->general, fixed = info->fixed;
-	const u64 mask = info->evtsel_mask, features = info->features;
+	const u64 mask = info->evtsel_mask, features = READ_ONCE(info->features);
 	const u32 flags = PERFCTR_COUNTER_HOST |
 		PERFCTR_COUNTER_SLOT(PERFCTR_MAX_SLOTS - 1);
 	u64 taken[PERFCTR_MAX_SLOTS] = {};
@@ -120,6 +121,44 @@ int perfctr_xen_check(const struct perfctr_dev_control *control)
 			return err;
 	}
 	return 0;
+}
+
+/* What there is, checked. */
+static int query_pmu(struct xen_perfctr_query *query)
+{
+	int err;
+
+	*query = (struct xen_perfctr_query){ .version = XENPERFCTR_VERSION };
+	err = perfctr_xen_op(XENPERFCTR_OP_query, query);
+	if (!err && query->version < XENPERFCTR_VERSION)
+		err = -EINVAL;
+	/* A width is used as a shift; Xen is trusted, a typo in it is not. */
+	if (!err && ((query->general && !query->general_width) ||
+		     (query->fixed && !query->fixed_width) ||
+		     query->general_width > 64 || query->fixed_width > 64))
+		err = -ENODEV;
+	return err;
+}
+
+static void set_features(u64 features)
+{
+	/* Sampling needs delivery in this module, which it does not have yet. */
+	WRITE_ONCE(perfctr_info.features,
+		   features & ~(u64)PERFCTR_FEAT_SAMPLING);
+}
+
+/*
+ * The host's policy can change at any time: bring what we say of it up to date.
+ * -EPERM: it does not give this domain counters any more.
+ */
+int perfctr_xen_refresh(void)
+{
+	struct xen_perfctr_query query;
+	int err = query_pmu(&query);
+
+	if (!err)
+		set_features(query.features);
+	return err;
 }
 
 static void __init fill_names(struct perfctr_dev_info *info)
@@ -142,23 +181,6 @@ static void __init fill_names(struct perfctr_dev_info *info)
 		sizeof(info->driver_version));
 }
 
-/* What there is, checked. */
-static int query_pmu(struct xen_perfctr_query *query)
-{
-	int err;
-
-	*query = (struct xen_perfctr_query){ .version = XENPERFCTR_VERSION };
-	err = perfctr_xen_op(XENPERFCTR_OP_query, query);
-	if (!err && query->version < XENPERFCTR_VERSION)
-		err = -EINVAL;
-	/* A width is used as a shift; Xen is trusted, a typo in it is not. */
-	if (!err && ((query->general && !query->general_width) ||
-		     (query->fixed && !query->fixed_width) ||
-		     query->general_width > 64 || query->fixed_width > 64))
-		err = -ENODEV;
-	return err;
-}
-
 /* After this guest was restored: can what was counting go on here? */
 bool perfctr_xen_same_pmu(void)
 {
@@ -175,8 +197,10 @@ bool perfctr_xen_same_pmu(void)
 	    query.general == info->general && query.fixed == info->fixed &&
 	    query.general_width == info->general_width &&
 	    query.fixed_width == info->fixed_width &&
-	    query.evtsel_mask == info->evtsel_mask)
+	    query.evtsel_mask == info->evtsel_mask) {
+		set_features(query.features);
 		return true;
+	}
 	pr_err("perfctr: this host has another PMU than the one before; what counted ends with an error. Load the module again to count here\n");
 	return false;
 }
@@ -202,9 +226,7 @@ int __init perfctr_xen_init(void)
 	info->xen_abi = query.version;
 	info->vendor = query.vendor;
 	info->arch_events = query.arch_events;
-	info->features = query.features;
-	/* Sampling needs delivery in this module, which it does not have yet. */
-	info->features &= ~(u64)PERFCTR_FEAT_SAMPLING;
+	set_features(query.features);
 	info->general = query.general;
 	info->fixed = query.fixed;
 	info->general_width = query.general_width;

@@ -143,6 +143,13 @@ struct perfctr_sum_ctrs {
 	unsigned long long pmc[PERFCTR_MAX_PMCS];
 };
 
+/*
+ * What the errno value that a function of this library has left means here, and
+ * who can do something about it: one line, without a full stop, in static
+ * memory.  Thread-safe.
+ */
+const char *perfctr_strerror(int error);
+
 /* ------------------------- the thread's own counters --------------------- */
 
 struct vperfctr;
@@ -159,7 +166,7 @@ struct perfctr_cpus_info;
  *   EEXIST      this thread has counters: vperfctr_open_mode(0) opens them
  *   ENOENT      no /dev/perfctr: the module is not loaded
  *   EACCES      no permission to open /dev/perfctr
- *   EPERM       the host's administrator has not given this guest counters
+ *   EPERM       the host's policy does not give this guest counters
  *   EPROTO      the module's interface has another version than the library's
  *   EMFILE, ENFILE, ENOMEM, and what the module returns
  */
@@ -182,8 +189,9 @@ struct vperfctr *vperfctr_open_mode(unsigned int mode);
  *   EOPNOTSUPP  i-mode entries (not supported yet), an unsupported register
  *               of the union, kernel mode alone where user and kernel can't
  *               be told apart
- *   EPERM       not the thread that opened the handle; or the hypervisor has
- *               taken the counters away from this guest
+ *   EPERM       not the thread that opened the handle; or the host's policy
+ *               does not give this guest counters any more
+ *   EACCES      the host's policy does not let this guest count an event
  *   ENOENT      the counters were unlinked
  */
 int vperfctr_control(const struct vperfctr *self,
@@ -227,7 +235,8 @@ unsigned long long vperfctr_read_pmc(const struct vperfctr *self,
  * any two of them.  @sums->tsc and the entries of the control are written, the
  * others are left alone.  In user mode.
  * Returns -1 if counting has ended for a reason outside the program (errno
- * says why: EPERM, the hypervisor took the counters away; EIO, ...); @sums
+ * says why: EPERM or EACCES, the host's policy does not allow it any more;
+ * EIO, ...); @sums
  * then has the last exact values.
  */
 int vperfctr_read_ctrs(const struct vperfctr *self,

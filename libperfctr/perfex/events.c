@@ -561,15 +561,10 @@ static int check_host(const struct event *event,
 	uint64_t modes = event->evtsel & (EVTSEL_USR | EVTSEL_OS);
 
 	if (!(info->features & PERFCTR_FEAT_HOST))
-		return strstr(info->guest, "dom0")
-			       ? complain(
-					 message,
-					 "event %s: this Xen can't count its own execution (:h)",
-					 event->name)
-			       : complain(
-					 message,
-					 "event %s: only a privileged guest (dom0) may count Xen's own execution (:h), and this is a %s",
-					 event->name, info->guest);
+		return complain(
+			message,
+			"event %s: the host's policy does not let this guest (a %s) count Xen's own execution (:h): that is for privileged guests (xen-perfctr in dom0: level host)",
+			event->name, info->guest);
 	if (modes && modes != (EVTSEL_USR | EVTSEL_OS))
 		return complain(
 			message,

@@ -315,7 +315,8 @@ static int count_command(const struct options *options, const struct cpu *cpu)
 	}
 	make_control(&control, options, events, (unsigned int)nr);
 
-	status = run_counted(options->command, fd, &control, &result, &message);
+	status = run_counted(options->command, fd, &control, events, &result,
+			     &message);
 	close(fd);
 	if (status) {
 		output_abandon(&output);

@@ -166,12 +166,14 @@ struct result {
 
 /*
  * Run @command with counters on, and wait for it.  @fd: an unbound handle.
- * What @control lets count besides is counted until the command ends.  Returns 0, or the exit status for perfex if the command was not run; then
+ * What @control lets count besides is counted until the command ends.  @events:
+ * whose counters are in @control, in that order.  Returns 0, or the exit status for perfex if the command was not run; then
  * @message says why.
  */
 int run_counted(char **command, int fd,
 		const struct perfctr_dev_control *control,
-		struct result *result, struct message *message);
+		const struct event *events, struct result *result,
+		struct message *message);
 
 /* What a failed open, or ioctl, of the device means, and what to do. */
 void explain_open(int error, struct message *message);

@@ -165,8 +165,8 @@ unsigned int report_notes(FILE *stream, const char *prefix,
 		lines += note(
 			stream, prefix, errors,
 			"counted until an error only: %s%s", strerror(error),
-			error == EPERM
-				? " (the hypervisor took the counters away)"
+			error == EPERM || error == EACCES
+				? " (the host's policy does not allow it any more)"
 				: "");
 	lines += note(stream, prefix, group->lost,
 		      "not counted: no memory for their counters");
@@ -458,6 +458,10 @@ void report_info(FILE *stream, const struct cpu *cpu,
 			: "one by one");
 	fprintf(stream, "%-20s%s\n", "Xen's own work (:h)",
 		info->features & PERFCTR_FEAT_HOST ? "yes" : "no");
+	fprintf(stream, "%-20s%s\n", "event filter",
+		info->features & PERFCTR_FEAT_FILTER
+			? "yes: the host's policy allows only some events"
+			: "no");
 	fprintf(stream, "%-20s%s\n", "sampling",
 		info->features & PERFCTR_FEAT_SAMPLING ? "yes" : "no");
 }

@@ -47,48 +47,13 @@ void explain_open(int error, struct message *message)
 void explain_device(int error, struct message *message)
 {
 	switch (error) {
-	case EPERM:
-		complain(
-			message,
-			"the hypervisor has not given this guest counters: the host's administrator can (Xen's command line: perfctr=)");
-		break;
-	case ENODEV:
-	case ENOSYS:
-		complain(
-			message,
-			"this host has no counters for guests: no PMU that Xen can share, or a Xen without perfctr (%s)",
-			strerror(error));
-		break;
-	case EBUSY:
-		complain(
-			message,
-			"the counters are in other use: somebody counts whole CPUs in this guest, or the host uses them itself (Xen's command line: vpmu=, watchdog)");
-		break;
 	case EEXIST:
 		complain(
 			message,
 			"this command is being counted already, by another perfex, which follows children (--no-inherit)");
 		break;
-	case EOPNOTSUPP:
-		complain(
-			message,
-			"this guest can't count in that way (perfex -i says what it can)");
-		break;
-	case EINVAL:
-		complain(
-			message,
-			"the hypervisor does not accept these events: a code that this CPU does not have, or that guests may not use");
-		break;
-	case EPROTO:
-	case ENOTTY:
-		complain(
-			message,
-			"%s speaks another version than perfex: install module and perfex of the same release",
-			perfctr_device_path());
-		break;
 	default:
-		complain(message, "%s: %s", perfctr_device_path(),
-			 strerror(error));
+		complain(message, "%s", perfctr_strerror(error));
 		break;
 	}
 }
@@ -97,6 +62,7 @@ void explain_device(int error, struct message *message)
 struct child_failure {
 	enum { IN_COUNTERS, IN_EXEC } stage;
 	int error;
+	unsigned int event; /* EACCES: which one the host's policy denies */
 };
 
 static volatile sig_atomic_t child_pid;
@@ -168,11 +134,29 @@ static void give_signals_back(const struct saved_signals *saved)
 	sigprocmask(SIG_SETMASK, &saved->mask, NULL);
 }
 
+/* Which event of @control is it that can't be counted even alone? */
+static unsigned int find_denied(int fd,
+				const struct perfctr_dev_control *control)
+{
+	struct perfctr_dev_control alone;
+	unsigned int i;
+
+	for (i = 0; i + 1 < control->nr; i++) {
+		memset(&alone, 0, sizeof(alone));
+		alone.nr = 1;
+		alone.counter[0] = control->counter[i];
+		alone.counter[0].flags &= PERFCTR_COUNTER_HOST;
+		if (perfctr_device_control(fd, &alone) < 0 && errno == EACCES)
+			break;
+	}
+	return i;
+}
+
 static _Noreturn void be_child(char **command, int fd,
 			       const struct perfctr_dev_control *control,
 			       const struct saved_signals *saved, int pipe_fd)
 {
-	struct child_failure failure = {IN_COUNTERS, 0};
+	struct child_failure failure = {IN_COUNTERS, 0, 0};
 	ssize_t ignored;
 
 	if (!perfctr_device_create(fd) &&
@@ -182,6 +166,8 @@ static _Noreturn void be_child(char **command, int fd,
 		execvp(command[0], command);
 	}
 	failure.error = errno;
+	if (failure.stage == IN_COUNTERS && failure.error == EACCES)
+		failure.event = find_denied(fd, control);
 	ignored = write(pipe_fd, &failure, sizeof(failure));
 	(void)ignored;
 	_exit(EXIT_PERFEX);
@@ -207,8 +193,16 @@ static ssize_t read_failure(int fd, struct child_failure *failure)
 }
 
 static int explain_failure(const struct child_failure *failure,
-			   const char *command, struct message *message)
+			   const struct event *events, const char *command,
+			   struct message *message)
 {
+	if (failure->stage == IN_COUNTERS && failure->error == EACCES) {
+		complain(
+			message,
+			"event %s: the host's policy does not let this guest count it (xen-perfctr in dom0; perfctr_allow= or perfctr_deny= in xl.cfg)",
+			events[failure->event].name);
+		return EXIT_USAGE;
+	}
 	if (failure->stage == IN_COUNTERS) {
 		explain_device(failure->error, message);
 		return EXIT_USAGE;
@@ -261,7 +255,8 @@ static void read_counts(int fd, bool records, struct result *result)
 
 int run_counted(char **command, int fd,
 		const struct perfctr_dev_control *control,
-		struct result *result, struct message *message)
+		const struct event *events, struct result *result,
+		struct message *message)
 {
 	struct child_failure failure;
 	struct saved_signals saved;
@@ -299,7 +294,7 @@ int run_counted(char **command, int fd,
 	give_signals_back(&saved);
 
 	if (failed == sizeof(failure))
-		return explain_failure(&failure, command[0], message);
+		return explain_failure(&failure, events, command[0], message);
 	read_counts(fd, control->flags & PERFCTR_CTL_RECORDS, result);
 	return 0;
 }

@@ -17,6 +17,35 @@ const char *perfctr_device_path(void)
 	return path && *path ? path : PERFCTR_DEVICE;
 }
 
+const char *perfctr_strerror(int error)
+{
+	switch (error) {
+	case EPERM:
+		return "the host's policy does not give this guest counters: its administrator can (xen-perfctr in dom0; perfctr= in xl.cfg or on Xen's command line)";
+	case EACCES:
+		return "no permission to open the device, or the host's policy does not let this guest count an event (xen-perfctr in dom0; perfctr_allow= or perfctr_deny= in xl.cfg)";
+	case ENODEV:
+	case ENOSYS:
+		return "this host has no counters for guests: no PMU that Xen can share, or a Xen without perfctr";
+	case EBUSY:
+		return "the counters are in other use: somebody counts whole CPUs in this guest, or the host uses them itself (Xen's command line: vpmu=, watchdog)";
+	case EEXIST:
+		return "this thread has counters already";
+	case EOPNOTSUPP:
+		return "this guest can't count in that way (perfex -i says what it can)";
+	case EINVAL:
+		return "the hypervisor does not accept these events: a code that this CPU does not have, or that guests may not use";
+	case EPROTO:
+	case ENOTTY:
+		return "the kernel module speaks another version than libperfctr: install module and library of the same release";
+	case EIO:
+		return "the hypervisor could not continue these counts";
+	default:
+		return strerrordesc_np(error) ? strerrordesc_np(error)
+					      : "unknown error";
+	}
+}
+
 int perfctr_device_open(void)
 {
 	return open(perfctr_device_path(), O_RDWR | O_CLOEXEC);

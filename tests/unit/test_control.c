@@ -212,6 +212,13 @@ static void test_open_errors(void **state)
 		assert_int_equal(errno, errors[i]);
 		assert_int_equal(fcntl(device.fd, F_GETFD), -1);
 	}
+	/* The guest was denied after the module was loaded. */
+	device.errors[0] = EPERM;
+	assert_null(vperfctr_open());
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(fcntl(device.fd, F_GETFD), -1);
+	device.errors[0] = 0;
+
 	device.errors[2] = ESRCH;
 	assert_null(vperfctr_open_mode(0));
 	assert_int_equal(errno, ESRCH);
@@ -227,6 +234,27 @@ static void test_open_errors(void **state)
 	open_error = ENOENT;
 	assert_null(vperfctr_open());
 	assert_int_equal(errno, ENOENT);
+}
+
+/* One line each; those that the host's administrator can change say so. */
+static void test_strerror(void **state)
+{
+	int error;
+
+	(void)state;
+	for (error = -1; error < 200; error++) {
+		const char *text = perfctr_strerror(error);
+
+		assert_non_null(text);
+		assert_true(*text && !strchr(text, '\n'));
+		assert_ptr_equal(text, perfctr_strerror(error));
+	}
+	assert_non_null(strstr(perfctr_strerror(EPERM), "host's policy"));
+	assert_non_null(strstr(perfctr_strerror(EPERM), "xen-perfctr"));
+	assert_non_null(strstr(perfctr_strerror(EPERM), "perfctr= in xl.cfg"));
+	assert_non_null(strstr(perfctr_strerror(EACCES), "host's policy"));
+	assert_non_null(strstr(perfctr_strerror(EACCES), "perfctr_allow="));
+	assert_string_equal(perfctr_strerror(ENOMEM), strerror(ENOMEM));
 }
 
 static void test_control(void **state)
@@ -828,6 +856,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_open_and_close, reset),
 		cmocka_unit_test_setup(test_open_errors, reset),
+		cmocka_unit_test_setup(test_strerror, reset),
 		cmocka_unit_test_setup(test_control, reset),
 		cmocka_unit_test_setup(test_control_errors, reset),
 		cmocka_unit_test_setup(test_read_state, reset),

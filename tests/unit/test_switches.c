@@ -3,7 +3,7 @@
  * Two schedulers at random: threads on vCPUs, vCPUs on pCPUs.
  *
  * What is tested is the text that runs: perfctr_arith.h, and the hypervisor's
- * hypercall.c, vcpu.c and pmu.c out of the patch series (xen_host.h).  Between
+ * hypercall.c, vcpu.c, pmu.c and policy.c out of the patch series (xen_host.h).  Between
  * them is a guest's kernel in a few lines, which does what guest-module's
  * thread.c and vcpu.c do, in the same order, and can lose its pCPU between any
  * two readings of a register.
@@ -81,7 +81,8 @@ static unsigned int depth;
 static struct {
 	unsigned long events, wraps, vcpu_switches, vcpu_migrations,
 		thread_switches, thread_migrations, folds, reads, hypercalls,
-		loads_elided, restores_elided, overflows, lost, stolen;
+		loads_elided, restores_elided, overflows, lost, stolen,
+		policies, revoked, revoked_self, denied, filtered;
 } done;
 
 #define check(condition, ...)                                                  \
@@ -119,6 +120,61 @@ static unsigned int below(unsigned int n)
 static bool one_in(unsigned int n)
 {
 	return !below(n);
+}
+
+/* ----- the model of the host's policy ------------------------------------- */
+
+static struct {
+	struct xen_domctl_perfctr_op op;
+	xen_perfctr_event_t event[4];
+} policies[NR_DOMAINS];
+static unsigned long virqs;
+
+/* Event and unit mask of a counter, as the SDM has them. */
+static unsigned int event_of(const struct xen_perfctr_counter *c)
+{
+	static const unsigned int fixed[] = {0xc0, 0x3c, 0x13c, 0x1a4};
+
+	return c->index & XENPERFCTR_INDEX_FIXED ? fixed[c->index & 7]
+						 : c->evtsel & 0xffff;
+}
+
+static bool in_filter(unsigned int d, unsigned int event)
+{
+	unsigned int i;
+
+	for (i = 0; i < policies[d].op.nr_events; i++) {
+		const xen_perfctr_event_t *e = &policies[d].event[i];
+
+		if (e->event == (event & 0xff) &&
+		    e->umask == (event >> 8 & e->mask))
+			return true;
+	}
+	return false;
+}
+
+/* What a load of @load has to give. */
+static long policy_error(const struct domain *domain,
+			 const struct xen_perfctr_load *load)
+{
+	const unsigned int d = domain->domain_id;
+	unsigned int i;
+
+	if (policies[d].op.level == XENPERFCTR_LEVEL_DENIED)
+		return -EPERM;
+	if (policies[d].op.filter == XENPERFCTR_FILTER_NONE)
+		return 0;
+	for (i = 0; i < load->nr; i++)
+		if (in_filter(d, event_of(&load->counter[i])) !=
+		    (policies[d].op.filter == XENPERFCTR_FILTER_ALLOW))
+			return -EACCES;
+	return 0;
+}
+
+void xen_host_virq(struct vcpu *v)
+{
+	(void)v;
+	virqs++;
 }
 
 /* ----- what happens: the hardware, and the model -------------------------- */
@@ -209,6 +265,7 @@ static void switch_pcpu(unsigned int pcpu, struct guest_vcpu *next)
 			      "%lu WRMSRs to stop",
 			      (unsigned long)(xen_host_writes - writes));
 		prev->pcpu = -1;
+		prev->xen.is_running = false;
 	}
 	on_pcpu[pcpu] = NULL;
 	xen_host_current[pcpu] = next ? &next->xen : NULL;
@@ -226,6 +283,7 @@ static void switch_pcpu(unsigned int pcpu, struct guest_vcpu *next)
 
 		done.vcpu_migrations += next->xen.processor != pcpu;
 		next->xen.processor = pcpu;
+		next->xen.is_running = true;
 		/* __context_switch() */
 		xen_host_cr4[pcpu] = pv_make_cr4(&next->xen);
 		perfctr_switch_to(&next->xen);
@@ -351,8 +409,10 @@ static size_t load_size(const struct xen_perfctr_load *load)
 static bool vcpu_load(struct guest_vcpu *v, struct xen_perfctr_load *load)
 {
 	struct xen_perfctr_load copy = *load;
+	const bool faults = xen_host_fault_in;
 	uint64_t before[MAX_NR];
 	unsigned int i;
+	long err;
 	bool kept = still_loaded(v);
 
 	if (v->loaded.nr == load->nr && kept &&
@@ -367,8 +427,17 @@ static bool vcpu_load(struct guest_vcpu *v, struct xen_perfctr_load *load)
 				    ? *xen_host_counter((unsigned int)v->pcpu,
 							load->counter[i].index)
 				    : 0;
-	if (hypercall(v, XENPERFCTR_OP_load, &copy))
+	err = hypercall(v, XENPERFCTR_OP_load, &copy);
+	check(err == policy_error(v->xen.domain, load) ||
+		      (faults && err == -EIO),
+	      "load: %ld", err);
+	if (err) {
+		done.denied += err == -EPERM;
+		done.filtered += err == -EACCES;
+		last_user[v->pcpu] = NULL;
+		check_pmu((unsigned int)v->pcpu);
 		return false;
+	}
 	/* Xen has read it, and will not again. */
 	memset(&copy, 0xff, sizeof(copy));
 	for (i = 0; i < load->nr; i++)
@@ -729,6 +798,8 @@ static void foreign_control(struct guest_vcpu *v)
 	struct thread *t = v->running;
 
 	random_control(&load);
+	if (policy_error(v->xen.domain, &load))
+		return;
 	check(!hypercall(v, XENPERFCTR_OP_load, &load), "load");
 	check(!t || !fold_thread(t, false), "counts of another control");
 	if (!t)
@@ -737,15 +808,128 @@ static void foreign_control(struct guest_vcpu *v)
 
 /* ----- what else may come ------------------------------------------------- */
 
+void xen_host_pause(struct vcpu *vcpu)
+{
+	const struct guest_vcpu *v =
+		&vcpus[vcpu->domain->domain_id][vcpu->vcpu_id];
+	const unsigned int cpu = xen_host_cpu;
+
+	/* Nobody waits for himself. */
+	check(vcpu != current, "vCPU %u", vcpu->vcpu_id);
+	if (v->pcpu >= 0)
+		switch_pcpu((unsigned int)v->pcpu, NULL);
+	xen_host_cpu = cpu;
+}
+
+/* XEN_DOMCTL_perfctr_op: @v, of whatever domain, sets the policy of domain @d. */
+static void set_policy(struct guest_vcpu *v, unsigned int d)
+{
+	const unsigned int pcpu = (unsigned int)v->pcpu;
+	xen_perfctr_event_t read_back[4] = {{0}};
+	struct xen_domctl_perfctr_op get = {
+		.cmd = XEN_DOMCTL_PERFCTR_get_policy,
+		.nr_events = 4,
+		.events = read_back,
+	};
+	uint64_t generation[NR_VCPUS];
+	bool had[NR_VCPUS];
+	unsigned int i, revoked = 0;
+	const unsigned long virqs_before = virqs;
+
+	done.policies++;
+	for (i = 0; i < NR_VCPUS; i++) {
+		had[i] = perfctr_may_rdpmc(&vcpus[d][i].xen);
+		generation[i] = vcpus[d][i].page->generation;
+	}
+	xen_host_cpu = pcpu;
+	policies[d].op.cmd = XEN_DOMCTL_PERFCTR_set_policy;
+	policies[d].op.events = policies[d].event;
+	check(!perfctr_domctl(&domains[d], &policies[d].op), "set");
+	for (i = 0; i < NR_VCPUS; i++) {
+		struct guest_vcpu *w = &vcpus[d][i];
+		const bool lost =
+			had[i] && policy_error(&domains[d], &w->in_xen);
+
+		check(perfctr_may_rdpmc(&w->xen) == (had[i] && !lost),
+		      "vCPU %u: the policy is not enforced, or too much of it",
+		      i);
+		check(w->page->generation == generation[i] + lost,
+		      "vCPU %u: generation", i);
+		if (!lost)
+			continue;
+		revoked++;
+		done.revoked_self += w == v;
+		w->in_xen.nr = 0;
+		if (w->pcpu >= 0)
+			last_user[w->pcpu] = NULL;
+	}
+	done.revoked += revoked;
+	check(virqs - virqs_before == revoked, "%lu interrupts for %u vCPUs",
+	      virqs - virqs_before, revoked);
+	check_pmu(pcpu);
+
+	check(!perfctr_domctl(&domains[d], &get), "get");
+	check(get.level == policies[d].op.level &&
+		      get.filter == policies[d].op.filter &&
+		      get.nr_events == policies[d].op.nr_events &&
+		      !memcmp(read_back, policies[d].event,
+			      get.nr_events * sizeof(*read_back)),
+	      "what is read is not what was set");
+}
+
+/* Any policy; but mostly everybody may count, as else little would happen. */
+static void change_policy(struct guest_vcpu *v)
+{
+	static const unsigned int events[] = {0,    1,    2,     3,    4,
+					      0xc0, 0x3c, 0x13c, 0x1a4};
+	const unsigned int d = below(NR_DOMAINS);
+	struct xen_domctl_perfctr_op *op = &policies[d].op;
+	const bool restricts = op->level == XENPERFCTR_LEVEL_DENIED ||
+			       op->filter != XENPERFCTR_FILTER_NONE;
+	unsigned int i;
+
+	if (!restricts && !one_in(3))
+		return;
+	memset(&policies[d], 0, sizeof(policies[d]));
+	op->level = 1 + below(3);
+	if (restricts && !one_in(4)) {
+		/* No longer. */
+	} else if (one_in(3)) {
+		op->level = XENPERFCTR_LEVEL_DENIED;
+	} else if (one_in(2)) {
+		op->filter = one_in(2) ? XENPERFCTR_FILTER_ALLOW
+				       : XENPERFCTR_FILTER_DENY;
+		op->nr_events = below(5);
+		for (i = 0; i < op->nr_events; i++) {
+			unsigned int event =
+				events[below(sizeof(events) / sizeof(*events))];
+			xen_perfctr_event_t *e = &policies[d].event[i];
+
+			/* That unit mask, bit 0 of it, or any. */
+			e->event = event & 0xff;
+			e->mask = one_in(3) ? 0xff : below(2);
+			e->umask = event >> 8 & e->mask;
+		}
+	}
+	set_policy(v, d);
+}
+
 /* A CPU of the guest goes and comes: another state in Xen, the same vCPU. */
 static void replug_vcpu(struct guest_vcpu *v)
 {
+	const unsigned int d = v->xen.domain->domain_id;
 	struct xen_perfctr_register reg = {.vcpu_id = v->xen.vcpu_id,
 					   .gfn = (uintptr_t)v->page};
 
 	check(!hypercall(v, XENPERFCTR_OP_unregister_vcpu, &reg), "%u",
 	      v->xen.vcpu_id);
 	check_pmu((unsigned int)v->pcpu);
+	if (policies[d].op.level == XENPERFCTR_LEVEL_DENIED) {
+		check(hypercall(v, XENPERFCTR_OP_register_vcpu, &reg) == -EPERM,
+		      "%u", v->xen.vcpu_id);
+		policies[d].op.level = XENPERFCTR_LEVEL_COUNT;
+		set_policy(v, d);
+	}
 	check(!hypercall(v, XENPERFCTR_OP_register_vcpu, &reg), "%u",
 	      v->xen.vcpu_id);
 	v->loaded.nr = 0;
@@ -813,6 +997,9 @@ static void new_world(const struct xen_host_kind *kind)
 		domains[d].domain_id = d;
 		domains[d].max_vcpus = NR_VCPUS;
 		domains[d].vcpu = table[d];
+		perfctr_domain_init(&domains[d]);
+		memset(&policies[d], 0, sizeof(policies[d]));
+		policies[d].op.level = XENPERFCTR_LEVEL_COUNT;
 		for (i = 0; i < NR_VCPUS; i++) {
 			struct guest_vcpu *v = &vcpus[d][i];
 			struct xen_perfctr_register reg = {.vcpu_id = i};
@@ -863,6 +1050,8 @@ static void end_world(void)
 			perfctr_vcpu_destroy(&vcpus[d][i].xen);
 			free(vcpus[d][i].page);
 		}
+	for (d = 0; d < NR_DOMAINS; d++)
+		perfctr_domain_destroy(&domains[d]);
 }
 
 /* Mostly a few, sometimes half of what a counter can hold. */
@@ -953,6 +1142,8 @@ static void one_step(void)
 			check(!hypercall(v, XENPERFCTR_OP_stop, NULL), "stop");
 			check_pmu(pcpu);
 		}
+	} else if (what < 998) {
+		change_policy(v);
 	} else if (!v->running) {
 		replug_vcpu(v);
 	}
@@ -1003,8 +1194,12 @@ static void test_all_happened(void **state)
 		      done.thread_switches, done.thread_migrations,
 		      done.hypercalls, done.loads_elided, done.folds,
 		      done.stolen);
-	print_message("# reads %lu, overflows %lu, counts lost by faults %lu\n",
+	print_message("# reads %lu, overflows %lu, counts lost %lu;\n",
 		      done.reads, done.overflows, done.lost);
+	print_message("# policies %lu, by which vCPUs lost a control %lu (the "
+		      "caller's own %lu), loads denied %lu, filtered %lu\n",
+		      done.policies, done.revoked, done.revoked_self,
+		      done.denied, done.filtered);
 	assert_true(done.wraps);
 	assert_true(done.vcpu_migrations);
 	assert_true(done.restores_elided);
@@ -1013,6 +1208,10 @@ static void test_all_happened(void **state)
 	assert_true(done.stolen);
 	assert_true(done.overflows);
 	assert_true(done.lost);
+	assert_true(done.revoked > done.revoked_self);
+	assert_true(done.revoked_self);
+	assert_true(done.denied);
+	assert_true(done.filtered);
 }
 
 int main(void)

@@ -57,6 +57,15 @@ int parse_bool(const char *s, const char *e)
 	return !strcmp(s, "on") ? 1 : -1;
 }
 
+/* Up to the end of @name, behind which @frag may go on with the next word. */
+int cmdline_strcmp(const char *frag, const char *name)
+{
+	size_t n = strlen(name);
+	int rc = strncmp(frag, name, n);
+
+	return rc ? rc : frag[n] && !strchr(",:;=", frag[n]);
+}
+
 void xen_host_printk(const char *format, ...)
 {
 	va_list arguments;

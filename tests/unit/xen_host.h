@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen for the host: what xen/arch/x86/perfctr/{hypercall,vcpu,pmu}.c need, so
+ * Xen for the host: what xen/arch/x86/perfctr/{hypercall,vcpu,pmu,policy}.c need, so
  * that the very text of the patch series can be compiled into a test.  Included
  * before everything else; the headers that those files include, but for the
  * series' own, are empty.
@@ -20,6 +20,7 @@
 #include <string.h>
 
 #define XEN_HOST_CPUS 3
+#define __XEN__
 
 /* ----- the pCPUs ---------------------------------------------------------- */
 
@@ -71,6 +72,8 @@ struct domain {
 	struct vcpu **vcpu;
 	struct {
 		bool vtsc;
+		uint8_t perfctr_level;
+		struct perfctr_filter *perfctr_filter;
 	} arch;
 };
 
@@ -78,6 +81,7 @@ struct vcpu {
 	struct domain *domain;
 	unsigned int vcpu_id;
 	unsigned int processor;
+	bool is_running;
 	struct {
 		struct perfctr_vcpu *perfctr;
 		bool perfctr_split;
@@ -91,6 +95,8 @@ extern struct vcpu *xen_host_current[XEN_HOST_CPUS];
 
 #define __init
 #define __ro_after_init
+#define __initdata
+#define __initconst
 #define cf_check
 #define __read_mostly
 #define likely(x)            __builtin_expect(!!(x), 1)
@@ -127,9 +133,27 @@ static inline unsigned int find_first_set_bit(unsigned long word)
 #define read_atomic(p)              (*(volatile __typeof__(*(p)) *)(p))
 #define xzalloc(type)               ((type *)calloc(1, sizeof(type)))
 #define xfree(p)                    free(p)
+#define XFREE(p)                    (free(p), (p) = NULL)
+#define xzalloc_flex_struct(type, field, nr)                                   \
+	((type *)calloc(1, offsetof(type, field[nr])))
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define SWAP(a, b)                                                             \
+	do {                                                                   \
+		__typeof__(a) swap_ = (a);                                     \
+		(a) = (b);                                                     \
+		(b) = swap_;                                                   \
+	} while (0)
+static inline void *ERR_PTR(long error)
+{
+	return (void *)error;
+}
+#define PTR_ERR(p) ((int)(long)(p))
+#define IS_ERR(p)  ((unsigned long)(p) >= (unsigned long)-4095)
 
 /* A guest's memory is ours. */
 #define XEN_GUEST_HANDLE_PARAM(type)  type *
+#define XEN_GUEST_HANDLE_64(type)     type *
+#define DEFINE_XEN_GUEST_HANDLE(type) struct swallows_the_semicolon
 #define guest_handle_is_null(handle)  (!(handle))
 #define guest_handle_add_offset(h, n) ((h) = (char *)(h) + (n))
 #define copy_from_guest(to, handle, n)                                         \
@@ -137,9 +161,11 @@ static inline unsigned int find_first_set_bit(unsigned long word)
 #define copy_to_guest(handle, from, n)                                         \
 	(memcpy(handle, from, (n) * sizeof(*(from))), 0)
 
-/* Nobody listens: the guest of the test looks at its stolen ticks itself. */
+/* The test's, which only counts them: its guest looks at its page itself. */
 #define VIRQ_ARCH_2                   18
-#define send_guest_vcpu_virq(v, virq) ((void)(v), (void)(virq))
+struct vcpu;
+void xen_host_virq(struct vcpu *v);
+#define send_guest_vcpu_virq(v, virq) ((void)(virq), xen_host_virq(v))
 
 struct page_info;
 #define P2M_UNSHARE                     1
@@ -164,6 +190,27 @@ struct page_info;
 #define is_idle_vcpu(v)       ((void)(v), false)
 #define TF_kernel_mode        (1U << 0)
 #define domain_vcpu(d, id)    ((id) < (d)->max_vcpus ? (d)->vcpu[id] : NULL)
+#define for_each_vcpu(d, v)                                                    \
+	for (struct vcpu **v_ = (d)->vcpu;                                     \
+	     v_ < (d)->vcpu + (d)->max_vcpus && ((v) = *v_, true); v_++)
+
+/* The test's: take the pCPU from @v, if it has one.  It gets one again. */
+void xen_host_pause(struct vcpu *v);
+#define vcpu_pause(v) xen_host_pause(v)
+static inline void domain_pause(struct domain *d)
+{
+	struct vcpu *v;
+
+	for_each_vcpu(d, v)
+		xen_host_pause(v);
+}
+#define domain_unpause_except_self(d) ((void)(d))
+#define domain_lock(d)                ((void)(d))
+#define domain_unlock(d)              ((void)(d))
+
+#define XSM_HOOK                       0
+#define xsm_perfctr_op(a, d, op)       0
+#define xsm_domctl_perfctr_op(a, d, c) 0
 
 #define X86_CR4_PCE (1UL << 8)
 unsigned long pv_make_cr4(const struct vcpu *v);
@@ -218,6 +265,7 @@ static inline int reserve_lapic_nmi(void)
 	return 0;
 }
 int parse_bool(const char *s, const char *e);
+int cmdline_strcmp(const char *frag, const char *name);
 
 void xen_host_add_initcall(int (*call)(void));
 void xen_host_add_param(int (*parse)(const char *));

@@ -16,6 +16,9 @@
 #include <stdint.h>
 
 #define __HYPERVISOR_arch_2 50
+#define __XEN_TOOLS__
+#define DEFINE_XEN_GUEST_HANDLE(type) struct swallows_the_semicolon
+#define XEN_GUEST_HANDLE_64(type) type *
 #include "xen-public/perfctr.h"
 
 #define VIRQ_ARCH_2 18
@@ -28,7 +31,11 @@
 #define HYPERVISOR_mmuext_op          26
 #define HYPERVISOR_sched_op           29
 #define HYPERVISOR_event_channel_op   32
+#define HYPERVISOR_domctl             36
 
+#define EPERM    1
+#define ESRCH    3
+#define E2BIG    7
 #define ENOENT   2
 #define EFAULT  14
 #define EACCES  13
@@ -536,6 +543,256 @@ static void test_stolen(const volatile struct xen_perfctr_page *p)
 	is(load_one(0, insn), 0);
 }
 
+/* The policy of a domain, by the control domain that this one is. */
+static long policy_op(uint16_t domain, uint32_t cmd, struct xen_domctl_perfctr_op *o)
+{
+	static struct {
+		uint32_t cmd, interface_version;
+		uint16_t domain, pad[3];
+		union {
+			struct xen_domctl_perfctr_op op;
+			uint8_t pad[128];
+		} u;
+	} domctl;
+	long rc;
+
+	o->cmd = cmd;
+	domctl.cmd = 87;                        /* XEN_DOMCTL_perfctr_op */
+	domctl.interface_version = 0x15;
+	domctl.domain = domain;
+	domctl.u.op = *o;
+	rc = hypercall(HYPERVISOR_domctl, &domctl);
+	*o = domctl.u.op;
+	return rc;
+}
+
+static long set_policy(uint32_t level, uint32_t filter, uint32_t nr, struct xen_perfctr_event *events)
+{
+	struct xen_domctl_perfctr_op o = {
+		.level = level, .filter = filter, .nr_events = nr, .events = events
+	};
+
+	return policy_op(0, XEN_DOMCTL_PERFCTR_set_policy, &o);
+}
+
+static struct xen_perfctr_event event_of(uint64_t evtsel, uint8_t mask)
+{
+	return (struct xen_perfctr_event){
+		.event = (evtsel & 0xff) | (evtsel >> 24 & 0xf00),
+		.umask = evtsel >> 8 & mask, .mask = mask
+	};
+}
+
+static long load_flags(uint64_t evtsel, uint32_t flags)
+{
+	load.nr = 1;
+	set(0, 0, evtsel | XENPERFCTR_EVTSEL_OS);
+	load.counter[0].flags = flags;
+	load.counter[0].period = flags == XENPERFCTR_COUNTER_SAMPLING ? 1000 : 0;
+	return op(XENPERFCTR_OP_load, &load);
+}
+
+/* Each cell: what the documentation says. */
+static void test_policy_matrix(void)
+{
+	enum { NONE = XENPERFCTR_FILTER_NONE, ALLOW = XENPERFCTR_FILTER_ALLOW, DENY = XENPERFCTR_FILTER_DENY };
+	enum { DENIED = XENPERFCTR_LEVEL_DENIED, COUNT = XENPERFCTR_LEVEL_COUNT,
+	       SAMPLE = XENPERFCTR_LEVEL_SAMPLE, HOST = XENPERFCTR_LEVEL_HOST };
+	const uint64_t follow = XENPERFCTR_FEAT_HOST | XENPERFCTR_FEAT_FILTER | XENPERFCTR_FEAT_SAMPLING;
+	const struct {
+		uint32_t level, filter;
+		long query, insn, branches, sampling, host;
+		uint64_t features;
+	} rows[] = {
+		{ DENIED, NONE, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, 0 },
+		{ DENIED, ALLOW, -EPERM, -EPERM, -EPERM, -EPERM, -EPERM, 0 },
+		{ COUNT, NONE, 0, 0, 0, -EPERM, -EPERM, 0 },
+		{ COUNT, ALLOW, 0, 0, -EACCES, -EPERM, -EPERM, XENPERFCTR_FEAT_FILTER },
+		{ COUNT, DENY, 0, 0, -EACCES, -EPERM, -EPERM, XENPERFCTR_FEAT_FILTER },
+		{ SAMPLE, NONE, 0, 0, 0, -EOPNOTSUPP, -EPERM, 0 },
+		{ SAMPLE, ALLOW, 0, 0, -EACCES, -EOPNOTSUPP, -EPERM, XENPERFCTR_FEAT_FILTER },
+		{ SAMPLE, DENY, 0, 0, -EACCES, -EOPNOTSUPP, -EPERM, XENPERFCTR_FEAT_FILTER },
+		{ HOST, NONE, 0, 0, 0, -EOPNOTSUPP, 0, XENPERFCTR_FEAT_HOST },
+		{ HOST, ALLOW, 0, 0, -EACCES, -EOPNOTSUPP, 0, XENPERFCTR_FEAT_HOST | XENPERFCTR_FEAT_FILTER },
+		{ HOST, DENY, 0, 0, -EACCES, -EOPNOTSUPP, 0, XENPERFCTR_FEAT_HOST | XENPERFCTR_FEAT_FILTER },
+	};
+
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct xen_perfctr_event event = event_of(rows[i].filter == ALLOW ? insn : branches, 0xff);
+		struct xen_perfctr_query q = { .version = 1 };
+
+		put("xtf: # policy ");
+		put_number(i);
+		flush();
+		is(set_policy(rows[i].level, rows[i].filter, rows[i].filter != NONE, &event), 0);
+		is(op(XENPERFCTR_OP_query, &q), rows[i].query);
+		is(q.features & follow, rows[i].features);
+		is(load_flags(insn, 0), rows[i].insn);
+		is(load_flags(branches, 0), rows[i].branches);
+		is(load_flags(insn, XENPERFCTR_COUNTER_SAMPLING), rows[i].sampling);
+		is(load_flags(insn, XENPERFCTR_COUNTER_HOST), rows[i].host);
+		/* What is not refused counts. */
+		is(faults(0), rows[i].insn != 0);
+	}
+}
+
+static void test_policy_filter(void)
+{
+	const uint64_t umask1 = 1ULL << 8, umask2 = 1ULL << 9, usr = XENPERFCTR_EVTSEL_USR;
+	const uint32_t fixed = XENPERFCTR_INDEX_FIXED;
+	struct xen_perfctr_event events[2] = { event_of(insn, 0), event_of(branches, 0xff) };
+
+	/* Any unit mask, exactly one, one bit of it */
+	is(set_policy(XENPERFCTR_LEVEL_COUNT, XENPERFCTR_FILTER_ALLOW, 2, events), 0);
+	is(load_one(0, insn | umask1 | umask2), 0);
+	is(load_one(0, branches), 0);
+	is(load_one(0, branches | umask1), -EACCES);
+	events[0] = event_of(insn | umask1, 1);
+	is(set_policy(XENPERFCTR_LEVEL_COUNT, XENPERFCTR_FILTER_DENY, 1, events), 0);
+	is(load_one(0, insn), 0);
+	is(load_one(0, insn | umask2), 0);
+	is(load_one(0, insn | umask1), -EACCES);
+	is(load_one(0, insn | umask1 | umask2), -EACCES);
+	/* One of two counters is enough. */
+	load.nr = 2;
+	set(0, 0, insn);
+	set(1, 1, insn | umask1);
+	is(op(XENPERFCTR_OP_load, &load), -EACCES);
+
+	/* Modifiers are not part of an event. */
+	events[0] = event_of(insn, 0xff);
+	is(set_policy(XENPERFCTR_LEVEL_COUNT, XENPERFCTR_FILTER_DENY, 1, events), 0);
+	is(load_one(0, insn | 1ULL << 18 | 1ULL << 23 | 1ULL << 24), -EACCES);
+	is(set_policy(XENPERFCTR_LEVEL_COUNT, XENPERFCTR_FILTER_ALLOW, 1, events), 0);
+	is(load_one(0, insn | 1ULL << 18), 0);
+
+	/* Codes of 12 bits */
+	if (query.evtsel_mask >> 32 & 0xf) {
+		is(load_one(0, insn | 1ULL << 32), -EACCES);
+		events[0] = event_of(insn | 1ULL << 32, 0xff);
+		is(events[0].event, 0x1c0);
+		is(set_policy(XENPERFCTR_LEVEL_COUNT, XENPERFCTR_FILTER_ALLOW, 1, events), 0);
+		is(load_one(0, insn | 1ULL << 32), 0);
+		is(load_one(0, insn), -EACCES);
+	}
+
+	/* Fixed counters, as the architectural events that they count */
+	if (query.fixed & 7) {
+		is(load_one(fixed, usr), 0);
+		is(load_one(fixed + 1, usr), -EACCES);
+		events[0] = (struct xen_perfctr_event){ 0x3c, 0, 0xff };
+		is(set_policy(XENPERFCTR_LEVEL_COUNT, XENPERFCTR_FILTER_DENY, 1, events), 0);
+		is(load_one(fixed, usr), 0);
+		is(load_one(fixed + 1, usr), -EACCES);
+		is(load_one(fixed + 2, usr), 0);
+		events[0].umask = 1;
+		is(set_policy(XENPERFCTR_LEVEL_COUNT, XENPERFCTR_FILTER_DENY, 1, events), 0);
+		is(load_one(fixed + 1, usr), 0);
+		is(load_one(fixed + 2, usr), -EACCES);
+	}
+	if (query.fixed & 8) {
+		is(load_one(fixed + 3, usr), 0);
+		events[0] = (struct xen_perfctr_event){ 0xa4, 1, 0xff };
+		is(set_policy(XENPERFCTR_LEVEL_COUNT, XENPERFCTR_FILTER_DENY, 1, events), 0);
+		is(load_one(fixed + 3, usr), -EACCES);
+	}
+}
+
+static void test_policy_errors(void)
+{
+	struct xen_perfctr_event events[2] = { event_of(insn, 0xff), event_of(branches, 0) };
+	struct xen_domctl_perfctr_op o;
+	const uint32_t allow = XENPERFCTR_FILTER_ALLOW, count = XENPERFCTR_LEVEL_COUNT;
+	const uint16_t too_high = query.evtsel_mask >> 32 & 0xf ? 0x1000 : 0x100;
+
+	is(set_policy(count, allow, 2, events), 0);
+	is(set_policy(4, allow, 2, events), -EINVAL);
+	is(set_policy(~0u, allow, 2, events), -EINVAL);
+	is(set_policy(count, 3, 2, events), -EINVAL);
+	is(set_policy(count, XENPERFCTR_FILTER_NONE, 1, events), -EINVAL);
+	is(set_policy(count, allow, XENPERFCTR_MAX_FILTER + 1, events), -E2BIG);
+	is(set_policy(count, allow, ~0u, events), -E2BIG);
+	is(set_policy(count, allow, 1, (void *)8), -EFAULT);
+	is(set_policy(count, allow, 1, (void *)0xffff830000000000), -EFAULT);
+	events[1].event = too_high;
+	is(set_policy(count, allow, 2, events), -EINVAL);
+	events[1] = (struct xen_perfctr_event){ 0xc4, 1, 0 };
+	is(set_policy(count, allow, 2, events), -EINVAL);
+	o = (struct xen_domctl_perfctr_op){ .level = count };
+	is(policy_op(0, 2, &o), -EINVAL);
+	is(policy_op(77, XEN_DOMCTL_PERFCTR_set_policy, &o), -ESRCH);
+	is(policy_op(77, XEN_DOMCTL_PERFCTR_get_policy, &o), -ESRCH);
+
+	/* None of them has changed anything; there is room for one event. */
+	events[0] = events[1] = (struct xen_perfctr_event){ 1, 2, 3 };
+	o = (struct xen_domctl_perfctr_op){ .nr_events = 1, .events = events };
+	is(policy_op(0, XEN_DOMCTL_PERFCTR_get_policy, &o), 0);
+	is(o.level, XENPERFCTR_LEVEL_COUNT);
+	is(o.filter, XENPERFCTR_FILTER_ALLOW);
+	is(o.nr_events, 2);
+	is(events[0].event, 0xc0);
+	is(events[0].mask, 0xff);
+	is(events[1].event, 1);
+	o = (struct xen_domctl_perfctr_op){ .nr_events = 64, .events = (void *)8 };
+	is(policy_op(0, XEN_DOMCTL_PERFCTR_get_policy, &o), -EFAULT);
+}
+
+/* A policy takes effect at once, on what it forbids and on nothing else. */
+static void test_policy_change(const volatile struct xen_perfctr_page *p)
+{
+	struct xen_perfctr_register r = { .gfn = mfn(page[0]) };
+	struct xen_perfctr_event event = event_of(branches, 0xff);
+	uint64_t generation, before;
+
+	is(set_policy(XENPERFCTR_LEVEL_HOST, XENPERFCTR_FILTER_NONE, 0, NULL), 0);
+	is(load_flags(insn, 0), 0);
+	loop(1000000);
+	before = rdpmc(0);
+	generation = p->generation;
+	is(set_policy(XENPERFCTR_LEVEL_COUNT, XENPERFCTR_FILTER_DENY, 1, &event), 0);
+	is(p->generation - generation, 0);
+	is(rdpmc(0) > before, 1);
+	is(rdpmc(0) - before < 10000, 1);
+	is(set_policy(XENPERFCTR_LEVEL_COUNT, XENPERFCTR_FILTER_ALLOW, 1, &event), 0);
+	is(p->generation - generation, 1);
+	is(p->sequence & 1, 0);
+	is(faults(0), 1);
+	sleep();
+	is(faults(0), 1);
+	/* It does not come back by itself, and starts from zero. */
+	is(set_policy(XENPERFCTR_LEVEL_HOST, XENPERFCTR_FILTER_NONE, 0, NULL), 0);
+	is(faults(0), 1);
+	is(load_flags(insn, 0), 0);
+	is(rdpmc(0) < 10000, 1);
+
+	/* Xen's share goes by its level alone. */
+	is(load_flags(insn, XENPERFCTR_COUNTER_HOST), 0);
+	generation = p->generation;
+	is(set_policy(XENPERFCTR_LEVEL_SAMPLE, XENPERFCTR_FILTER_NONE, 0, NULL), 0);
+	is(p->generation - generation, 1);
+	is(faults(0), 1);
+
+	/* A control without counters */
+	load.nr = 0;
+	load.flags = XENPERFCTR_LOAD_STOLEN;
+	is(op(XENPERFCTR_OP_load, &load), 0);
+	generation = p->generation;
+	is(set_policy(XENPERFCTR_LEVEL_DENIED, XENPERFCTR_FILTER_NONE, 0, NULL), 0);
+	is(p->generation - generation, 1);
+	is(op(XENPERFCTR_OP_load, &load), -EPERM);
+	load.flags = 0;
+
+	/* Who is denied can give back what he has, and get nothing. */
+	is(op(XENPERFCTR_OP_stop, NULL), 0);
+	is(op(XENPERFCTR_OP_unregister_vcpu, &r), 0);
+	is(op(XENPERFCTR_OP_unregister_vcpu, &r), -EPERM);
+	is(op(XENPERFCTR_OP_stop, NULL), -EPERM);
+	is(op(XENPERFCTR_OP_register_vcpu, &r), -EPERM);
+	is(set_policy(XENPERFCTR_LEVEL_HOST, XENPERFCTR_FILTER_NONE, 0, NULL), 0);
+	is(op(XENPERFCTR_OP_register_vcpu, &r), 0);
+	is(load_one(0, insn), 0);
+}
+
 static void test_efault_midway(const volatile struct xen_perfctr_page *p)
 {
 	uint64_t generation = p->generation;
@@ -616,6 +873,10 @@ void main(const void *start_info)
 	test_counts(p);
 	test_split();
 	test_stolen(p);
+	test_policy_matrix();
+	test_policy_filter();
+	test_policy_errors();
+	test_policy_change(p);
 	test_efault_midway(p);
 	test_stop(p);
 

@@ -123,6 +123,7 @@ struct perfctr_dev_info {
 #define PERFCTR_FEAT_SPLIT		(1u << 1)	/* USR and OS told apart */
 #define PERFCTR_FEAT_SAMPLING		(1u << 2)
 #define PERFCTR_FEAT_HOST		(1u << 3)	/* PERFCTR_COUNTER_HOST is allowed */
+#define PERFCTR_FEAT_FILTER		(1u << 4)	/* the host lets only some events be counted */
 
 struct perfctr_dev_counter {
 	__u32 index;		/* RDPMC operand */
@@ -235,7 +236,10 @@ struct perfctr_dev_cpu {
 
 #define PERFCTR_IOC_MAGIC	0xB7
 
-/* What counters there are.  Works on any handle. */
+/*
+ * What counters there are, now: the host's policy may change.  Works on any
+ * handle.  EPERM: the host's policy does not give this guest counters.
+ */
 #define PERFCTR_IOC_INFO	_IOR(PERFCTR_IOC_MAGIC, 0, struct perfctr_dev_info)
 /*
  * Create counters for the calling thread and bind this handle to them.
@@ -247,7 +251,8 @@ struct perfctr_dev_cpu {
 /*
  * Stop, check, zero the sums not preserved, start.  Only by the thread itself
  * (EPERM).  EINVAL: not a valid control.  ENOENT: the handle is not bound.
- * EOPNOTSUPP: asks for what a feature bit says is not there.
+ * EOPNOTSUPP: asks for what a feature bit says is not there.  EACCES: the host's
+ * policy does not let this guest count an event.  EPERM also: nor anything.
  * ENODEV: this CPU has no counters.  With @preserve, of a set in STATUS_ERROR:
  * the error with which it ended; its sums have to start anew.
  * On error the control before is still in force and no sum has changed.

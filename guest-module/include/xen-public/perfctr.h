@@ -19,7 +19,8 @@
  *
  * Errors common to all operations:
  *   -ENOSYS      this Xen has no perfctr, or @op is not known
- *   -EPERM       the host's administrator has not given this domain counters
+ *   -EPERM       the host's policy does not give this domain counters; where
+ *                a vCPU has a page registered, it can unregister and stop
  *   -ENODEV      this host has no PMU that Xen can virtualise this way
  *   -EBUSY       the PMU is in other use on this host (watchdog)
  *   -EOPNOTSUPP  this host can't keep the counters of this kind of guest (HVM,
@@ -32,7 +33,11 @@
 
 #define __HYPERVISOR_perfctr_op          __HYPERVISOR_arch_2
 
-/* Per vCPU.  EVTCHNOP_bind_virq; see XENPERFCTR_LOAD_STOLEN. */
+/*
+ * Per vCPU.  EVTCHNOP_bind_virq; see XENPERFCTR_LOAD_STOLEN.  It also comes when
+ * Xen has dropped a control that the host's policy does not allow any more:
+ * @generation has changed.
+ */
 #define VIRQ_PERFCTR                     VIRQ_ARCH_2
 
 /* The version of this interface.  It grows with every addition. */
@@ -76,11 +81,16 @@ struct xen_perfctr_query {
      *                alone is -EOPNOTSUPP.
      *   SAMPLING     XENPERFCTR_COUNTER_SAMPLING is accepted
      *   HOST         XENPERFCTR_COUNTER_HOST is accepted from this domain
+     *   FILTER       the host's policy names events that this domain may, or
+     *                may not count: others are -EACCES
+     * SAMPLING, HOST and FILTER follow the host's policy, which can change
+     * at any time.
      */
 #define XENPERFCTR_FEAT_GLOBAL_CTRL      (1U << 0)
 #define XENPERFCTR_FEAT_SPLIT            (1U << 1)
 #define XENPERFCTR_FEAT_SAMPLING         (1U << 2)
 #define XENPERFCTR_FEAT_HOST             (1U << 3)
+#define XENPERFCTR_FEAT_FILTER           (1U << 4)
     uint64_t features;
 
     /* OUT: bit n set: general (fixed) counter n exists. */
@@ -147,7 +157,9 @@ struct xen_perfctr_register {
  *   -ENOENT      this vCPU has no page registered
  *   -EOPNOTSUPP  a counter asks for what a feature bit says is not there, or
  *                for HOST with only one of USR and OS
- *   -EPERM       a counter asks for HOST and this domain is not privileged
+ *   -EPERM       a counter asks for SAMPLING or HOST, which the host's policy
+ *                does not give this domain
+ *   -EACCES      the host's policy does not let this domain count this event
  *   -EIO         the PMU of this physical CPU can't be used or refused a
  *                value: the exception, after which the vCPU has no control
  */
@@ -215,6 +227,76 @@ struct xen_perfctr_page {
     uint64_t tsc_stolen;
     uint64_t reserved[5];
 };
+
+#if defined(__XEN__) || defined(__XEN_TOOLS__)
+
+/*
+ * XEN_DOMCTL_perfctr_op: the host's policy, one for each domain.  It does not
+ * outlive the domain, and is not part of what save and migration carry.
+ *
+ * Setting it takes effect at once: vCPUs that have a control which the new
+ * policy does not allow lose it before the call returns.  For them it is as if
+ * they had called XENPERFCTR_OP_stop, and VIRQ_PERFCTR tells them.
+ *   -ENOSYS      this Xen has no perfctr
+ *   -EOPNOTSUPP  perfctr= on Xen's command line does not turn it on
+ *   -ENODEV, -EBUSY  as for guests
+ *   -ESRCH       there is no such domain
+ *   -E2BIG       more than XENPERFCTR_MAX_FILTER events
+ *   -EINVAL      a field has a value that its description does not allow
+ */
+
+struct xen_perfctr_event {
+    /* The event select's [7:0]; on AMD also its [35:32] as bits 11:8. */
+    uint16_t event;
+    /* It is meant if (its unit mask & @mask) is @umask. */
+    uint8_t umask;
+    uint8_t mask;
+};
+typedef struct xen_perfctr_event xen_perfctr_event_t;
+DEFINE_XEN_GUEST_HANDLE(xen_perfctr_event_t);
+
+struct xen_domctl_perfctr_op {
+#define XEN_DOMCTL_PERFCTR_get_policy    0
+#define XEN_DOMCTL_PERFCTR_set_policy    1
+    uint32_t cmd;        /* IN */
+
+    /*
+     * What the domain may have; each level includes those before it.
+     *   DENIED       nothing
+     *   COUNT        counters of what its own vCPUs execute
+     *   SAMPLE       XENPERFCTR_COUNTER_SAMPLING
+     *   HOST         XENPERFCTR_COUNTER_HOST
+     */
+#define XENPERFCTR_LEVEL_DENIED          0
+#define XENPERFCTR_LEVEL_COUNT           1
+#define XENPERFCTR_LEVEL_SAMPLE          2
+#define XENPERFCTR_LEVEL_HOST            3
+    uint32_t level;      /* set: IN, get: OUT */
+
+    /*
+     * ALLOW: the domain may count what is in @events and nothing else.
+     * DENY: anything else.  Only event and unit mask matter, not how (edges,
+     * counter mask, ...) and in which mode it is counted.  A fixed counter
+     * counts as the architectural event that it counts (SDM vol. 3).
+     *
+     * Unit masks can be combined: to deny one bit of them, whatever else is
+     * counted with it, let @mask be this bit only.
+     */
+#define XENPERFCTR_FILTER_NONE           0
+#define XENPERFCTR_FILTER_ALLOW          1
+#define XENPERFCTR_FILTER_DENY           2
+    uint32_t filter;     /* set: IN, get: OUT */
+
+    /*
+     * IN: of @events.  OUT (get): how many there are; no more are written than
+     * there was room for.
+     */
+#define XENPERFCTR_MAX_FILTER            64
+    uint32_t nr_events;
+    XEN_GUEST_HANDLE_64(xen_perfctr_event_t) events;
+};
+
+#endif /* __XEN__ || __XEN_TOOLS__ */
 
 #endif /* __XEN_PUBLIC_ARCH_X86_PERFCTR_H__ */
 
