@@ -649,8 +649,8 @@ static void test_two_changes(void **state)
 	const char *times = getenv("PERFCTR_STEPS");
 	unsigned long t, nr_times = times ? strtoul(times, NULL, 0) : 1;
 	unsigned int s, what, at, second, n;
-	/* A sample of them, or all. */
-	const unsigned int step = times ? 1 : 60;
+	/* A sample of them. */
+	const unsigned int step = times ? 6 : 60;
 
 	(void)state;
 	for (t = 0; t < nr_times; t++)

@@ -75,6 +75,10 @@ static struct thread threads[NR_DOMAINS][NR_THREADS];
 static struct guest_vcpu *on_pcpu[NR_PCPUS];
 /* Whose counters the PMU had last, and nobody else since. */
 static const struct guest_vcpu *last_user[NR_PCPUS];
+/* Whose registers it has still, while it idles. */
+static const struct guest_vcpu *context[NR_PCPUS];
+/* Nobody who counts has been there since. */
+static bool vpmu_was_on[NR_PCPUS];
 
 static unsigned long seed, nr_steps, step;
 static unsigned int depth;
@@ -82,7 +86,8 @@ static struct {
 	unsigned long events, wraps, vcpu_switches, vcpu_migrations,
 		thread_switches, thread_migrations, folds, reads, hypercalls,
 		loads_elided, restores_elided, overflows, lost, stolen,
-		policies, revoked, revoked_self, denied, filtered;
+		policies, revoked, revoked_self, denied, filtered,
+		vpmu_visits;
 } done;
 
 #define check(condition, ...)                                                  \
@@ -245,12 +250,59 @@ static void check_pmu(unsigned int pcpu)
 	}
 }
 
+/*
+ * Another vCPU runs on @pcpu, which has a vPMU (vpmu.c): what it does with the
+ * registers, and how it leaves them.
+ */
+static void vpmu_visits(unsigned int pcpu)
+{
+	struct xen_host_pmu *pmu = &xen_host_pmu[pcpu];
+	unsigned int i;
+
+	assert(!on_pcpu[pcpu] && !xen_host_fault_in);
+	xen_host_cpu = pcpu;
+	perfctr_pmu_yield();
+	for (i = 0; i < xen_host_kind.nr_general; i++) {
+		/* What it has left itself is its own. */
+		check(vpmu_was_on[pcpu] || !pmu->general[i],
+		      "pCPU %u: the vPMU sees counter %u", pcpu, i);
+		check(vpmu_was_on[pcpu] ||
+			      !(pmu->evtsel[i] & UINT64_C(1) << 22),
+		      "pCPU %u: event select %u is for the vPMU's guest", pcpu,
+		      i);
+		pmu->general[i] = below(1000);
+		/* AMD's are stopped by these, Intel's by the global control. */
+		pmu->evtsel[i] = xen_host_kind.global
+					 ? below(1000) | UINT64_C(1) << 22
+					 : 0;
+	}
+	for (i = 0; i < xen_host_kind.nr_fixed; i++) {
+		check(vpmu_was_on[pcpu] || !pmu->fixed[i],
+		      "pCPU %u: the vPMU sees fixed %u", pcpu, i);
+		pmu->fixed[i] = below(1000);
+		pmu->fixed_ctrl |= (uint64_t)below(4) << 4 * i;
+	}
+	/* Who yields twice has nothing left to clear. */
+	if (one_in(4)) {
+		const struct xen_host_pmu before = *pmu;
+
+		perfctr_pmu_yield();
+		check(!memcmp(&before, pmu, sizeof(before)),
+		      "pCPU %u: taken from the vPMU", pcpu);
+	}
+	vpmu_was_on[pcpu] = true;
+	context[pcpu] = NULL;
+	last_user[pcpu] = NULL;
+	done.vpmu_visits++;
+}
+
 static void switch_pcpu(unsigned int pcpu, struct guest_vcpu *next)
 {
 	struct guest_vcpu *prev = on_pcpu[pcpu];
 	const uint64_t vain = xen_host_vain_writes;
 	uint64_t writes = xen_host_writes;
 	const bool faults = xen_host_fault_in;
+	unsigned int p;
 
 	assert(prev != next && (!next || next->pcpu < 0));
 	done.vcpu_switches++;
@@ -284,8 +336,13 @@ static void switch_pcpu(unsigned int pcpu, struct guest_vcpu *next)
 		done.vcpu_migrations += next->xen.processor != pcpu;
 		next->xen.processor = pcpu;
 		next->xen.is_running = true;
-		/* __context_switch() */
-		xen_host_cr4[pcpu] = pv_make_cr4(&next->xen);
+		/* __context_switch(), which does not happen after idling. */
+		if (context[pcpu] != next)
+			xen_host_cr4[pcpu] = pv_make_cr4(&next->xen);
+		for (p = 0; p < NR_PCPUS; p++)
+			if (context[p] == next)
+				context[p] = NULL;
+		context[pcpu] = next;
 		perfctr_switch_to(&next->xen);
 		/* Back where it was, and nobody was there: start is all. */
 		if (!faults && counts && there && xen_host_kind.global) {
@@ -302,10 +359,12 @@ static void switch_pcpu(unsigned int pcpu, struct guest_vcpu *next)
 	if (faults) {
 		last_user[pcpu] = NULL;
 		xen_host_fault_in = 0;
-	} else {
+	} else if (!vpmu_was_on[pcpu]) {
 		check(xen_host_vain_writes == vain,
 		      "a WRMSR writes what is there");
 	}
+	if (next && next->xen.arch.perfctr && perfctr_may_rdpmc(&next->xen))
+		vpmu_was_on[pcpu] = false;
 	check_pmu(pcpu);
 }
 
@@ -323,6 +382,8 @@ static void xen_schedules(void)
 		next = NULL;
 	if (next != on_pcpu[pcpu])
 		switch_pcpu(pcpu, next);
+	else if (!next && !xen_host_fault_in && one_in(20))
+		vpmu_visits(pcpu);
 }
 
 /* @v, which executes something, may lose its pCPU here, and gets one again. */
@@ -374,8 +435,10 @@ static long hypercall(struct guest_vcpu *v, unsigned int op, void *arg)
 	xen_host_cpu = pcpu;
 	happen(pcpu, below(NR_KINDS), below(100), true);
 	err = do_perfctr_op(op, arg);
-	check(faults || xen_host_vain_writes == vain,
+	check(faults || vpmu_was_on[pcpu] || xen_host_vain_writes == vain,
 	      "a WRMSR writes what is there");
+	if (v->xen.arch.perfctr && perfctr_may_rdpmc(&v->xen))
+		vpmu_was_on[pcpu] = false;
 	happen(pcpu, below(NR_KINDS), below(100), true);
 	if (!err && op == XENPERFCTR_OP_load)
 		v->in_xen = *(const struct xen_perfctr_load *)arg;
@@ -989,6 +1052,8 @@ static void new_world(const struct xen_host_kind *kind)
 
 	xen_host_boot(kind);
 	memset(last_user, 0, sizeof(last_user));
+	memset(vpmu_was_on, 0, sizeof(vpmu_was_on));
+	memset(context, 0, sizeof(context));
 	memset(on_pcpu, 0, sizeof(on_pcpu));
 	memset(threads, 0, sizeof(threads));
 	for (d = 0; d < NR_DOMAINS; d++) {
@@ -1212,6 +1277,7 @@ static void test_all_happened(void **state)
 	assert_true(done.revoked_self);
 	assert_true(done.denied);
 	assert_true(done.filtered);
+	assert_true(done.vpmu_visits);
 }
 
 int main(void)

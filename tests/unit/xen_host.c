@@ -29,6 +29,7 @@ uint64_t xen_host_writes, xen_host_vain_writes;
 unsigned int xen_host_fault_in;
 struct vcpu *xen_host_current[XEN_HOST_CPUS];
 struct cpuinfo_x86 boot_cpu_data;
+struct hvm_funcs hvm_funcs;
 
 static int (*initcall)(void);
 static int (*param)(const char *);

@@ -168,9 +168,13 @@ void xen_host_virq(struct vcpu *v);
 #define send_guest_vcpu_virq(v, virq) ((void)(virq), xen_host_virq(v))
 
 struct page_info;
+typedef int p2m_type_t;
+#define p2m_ram_rw                      0
+#define p2m_ram_logdirty                1
 #define P2M_UNSHARE                     1
 #define PGT_writable_page               1
-#define get_page_from_gfn(d, gfn, t, q) ((struct page_info *)(gfn))
+#define get_page_from_gfn(d, gfn, t, q)                                        \
+	(*(t) = p2m_ram_rw, (struct page_info *)(gfn))
 #define is_special_page(page)           false
 #define get_page_type(page, type)       true
 #define put_page(page)                  ((void)(page))
@@ -185,6 +189,20 @@ struct page_info;
 #define is_pv_32bit_domain(d) ((void)(d), false)
 #define is_hvm_vcpu(v)        ((void)(v), false)
 #define is_hvm_domain(d)      ((void)(d), false)
+/* All guests here are PV. */
+struct hvm_funcs {
+	bool perfctr_supported;
+	void (*set_rdpmc_exiting)(struct vcpu *v, bool enable);
+	void (*set_perf_global_ctrl)(struct vcpu *v, bool enable,
+				     uint64_t guest, uint64_t host);
+};
+extern struct hvm_funcs hvm_funcs;
+#define nestedhvm_enabled(d)         ((void)(d), false)
+#define alternative_vcall(func, ...) ((func)(__VA_ARGS__))
+#define hvm_update_guest_cr(v, cr)   assert(!"HVM")
+#define hvm_get_guest_tsc(v)         (assert(!"HVM"), UINT64_C(0))
+#define vpmu_detach(v)               ((void)(v), 0)
+#define vpmu_attach(v)               ((void)(v))
 #define is_hardware_domain(d) ((d)->domain_id == 0)
 #define is_control_domain(d) ((d)->domain_id == 0)
 #define is_idle_vcpu(v)       ((void)(v), false)

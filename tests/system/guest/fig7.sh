@@ -5,10 +5,15 @@
 # four scenarios of who shares what (see programs/fig7.c). pCPU 0 is dom0's, so
 # that what the domains do there is only what a scenario says.
 #
+# GUEST is the domains' type, or dom0 for PV. CPUID says nothing of pCPUs in others:
+# scenario 4 is for PV only.
+#
 #	GUEST CPU [SEED [RUNS [MOVES [SCENARIOS]]]]
 
 . /put/tap.sh
 programs=/usr/lib/perfctr-tests
+type=$1
+[ "$type" != dom0 ] || type=pv
 seed=${3:-1} runs=${4:-1} at_least=${5:-500} scenarios=${6:-1 2 3}
 tmp=$(mktemp -d)
 
@@ -17,7 +22,7 @@ for domain in a b; do
 	# Another seed for each: its threads do something else at other times.
 	domain_seed=$((seed * 2))
 	[ $domain = a ] || domain_seed=$((domain_seed + 1))
-	/lab/domu $domain --vcpus 2 --cpus 1-4 -- \
+	/lab/domu $domain --type $type --vcpus 2 --cpus 1-4 -- \
 		sh /put/fig7-domain.sh $domain_seed "$runs" "$at_least" $scenarios \
 		>$tmp/$domain 2>&1 &
 	eval "$domain=\$!"
