@@ -4,10 +4,11 @@
 # sources of Debian 12, with source packages added, and package lists that
 # nobody else changes. Needs no root.
 
-# apt_dir: prints the configuration's directory, made and updated if need be.
+# apt_dir [SUITE]: prints the configuration's directory, made and updated if need be. With a
+# suite, one that knows only the source packages of that suite.
 apt_dir() {
 	need apt-get apt-cache dpkg-source python3 flock
-	sources=$(python3 "$here/lib/sources.py") || exit 1
+	sources=$(python3 "$here/lib/sources.py" "$@") || exit 1
 	apt=$cache/apt-$(echo "$sources" | digest)
 	if [ ! -e "$apt/complete" ]; then
 		mkdir -p "$apt/parts" "$apt/lists/partial" "$apt/cache/archives/partial"
@@ -105,6 +106,24 @@ fetch_source() {
 		mv fetched/*.tar.* "$kept/" && mv fetched/*.dsc "$kept/" || return 1
 	fi
 	dpkg-source --no-check -x "$dsc" "$3"
+}
+
+# fetch_upstream PACKAGE VERSION DIR: unpacks a source package's upstream archive, without
+# Debian's patches, which some archives no longer have when a newer version is out.
+fetch_upstream() {
+	kept=$cache/sources
+	upstream=${2#*:}
+	tar=$(ls "$kept/$1_${upstream%-*}".orig.tar.* 2>/dev/null) || {
+		mkdir -p "$kept" fetched
+		(
+			cd fetched
+			get="apt-get -qq -c $apt/conf source --download-only --tar-only --only-source $1=$2"
+			$get || { apt_update "$apt" && $get; }
+		) || die "cannot fetch the source package $1 $2"
+		mv fetched/*.orig.tar.* "$kept/" || return 1
+		tar=$(ls "$kept/$1_${upstream%-*}".orig.tar.*)
+	}
+	mkdir "$3" && tar -xf "$tar" -C "$3" --strip-components=1
 }
 
 # fetch_package PACKAGE VERSION: downloads a binary package to the current directory

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Prints, as a deb822 file, Debian 12's part of this machine's apt sources, with
-source packages added for the suites that keep them. Reads one-line files
-(.list) and deb822 files (.sources)."""
+"""sources.py [SUITE]: prints, as a deb822 file, Debian 12's part of this machine's apt
+sources, with source packages added for the suites that keep them; or only the
+source packages of another SUITE, from the same archive. Reads one-line files (.list)
+and deb822 files (.sources)."""
 
 import glob
 import os
@@ -11,6 +12,7 @@ import sys
 
 BINARY = re.compile(r'^bookworm(-updates|-security|/updates)?/?$')
 SOURCE = re.compile(r'^bookworm(-updates)?/?$')
+OTHER = re.compile(r'^bookworm/?$')
 
 
 def one_line(text):
@@ -42,7 +44,7 @@ def deb822(text):
             yield entry
 
 
-def main():
+def main(other=None):
     def setting(name):
         said = subprocess.run(['apt-config', 'shell', 'x', name], stdout=subprocess.PIPE)
         m = re.search(r"x='(.*)'", said.stdout.decode())
@@ -57,11 +59,14 @@ def main():
                 entries += list(parse(f.read()))
 
     seen = set()
-    for kind, wanted in (('deb', BINARY), ('deb-src', SOURCE)):
+    wishes = (('deb-src', OTHER),) if other else (('deb', BINARY), ('deb-src', SOURCE))
+    for kind, wanted in wishes:
         for entry in entries:
             suites = [s for s in entry.get('suites', '').split() if wanted.match(s)]
             if not suites or 'main' not in entry.get('components', '').split():
                 continue
+            if other:
+                suites = [other]
             lines = ['Types: ' + kind, 'URIs: ' + entry['uris'], 'Suites: ' + ' '.join(suites),
                      'Components: main']
             if kind == 'deb':
@@ -77,4 +82,4 @@ def main():
         sys.exit("build: no apt source of this machine is Debian 12's (bookworm, main)")
 
 
-main()
+main(*sys.argv[1:])

@@ -135,9 +135,4 @@ case " $guests " in
 	;;
 esac
 
-for guest in pvh hvm; do
-	$run --cpu intel --guest $guest --no-module -- true 2>"$work/err"
-	ok "$guest on an Intel CPU: refused with 125" test $? = 125
-	ok "with a reason" grep -q 'VMX' "$work/err"
-done
 echo "1..$n"

@@ -1714,6 +1714,10 @@ static void test_owner_guest(void)
 	}
 }
 
+#ifdef VMX
+#include "../../bochs/vmx.c"
+#endif
+
 static const struct test {
 	const char *name;
 	void (*fn)(void);
@@ -1742,6 +1746,12 @@ static const struct test {
 	{ "SVM guests", test_guest },
 	{ "SVM guests: RDPMC and MSRs can be intercepted", test_guest_exits },
 	{ "SVM guests: overflow", test_guest_overflow },
+#ifdef VMX
+	{ "VMX: root and non-root", test_vmx_counts },
+	{ "VMX: registers, areas and bitmaps", test_vmx_msrs },
+	{ "VMX: RDPMC", test_vmx_rdpmc },
+	{ "VMX: overflow in non-root", test_vmx_overflow },
+#endif
 	{ "MWAIT", test_mwait },
 }, owner_tests[] = {
 	{ "a vCPU reads the counter that it wrote", test_owner_own },
@@ -1751,6 +1761,9 @@ static const struct test {
 	{ "a counter at zero belongs to who starts it", test_owner_start },
 	{ "a stopped counter at zero is anybody's", test_owner_zero },
 	{ "an SVM guest reads the counter of another vCPU", test_owner_guest },
+#ifdef VMX
+	{ "a VMX guest reads the counter of another vCPU", test_owner_vmx },
+#endif
 };
 
 static bool run_test(const struct test *t)
