@@ -5,6 +5,10 @@
 # perf on the vPMU of upstream's Xen is exact for programs of known counts, natively too.
 
 cd "$(dirname "$0")/../../.." || exit 1
+bochs=$(tests/machine/bochs/have) || {
+	echo "$bochs"
+	exit 0
+}
 run=tests/machine/run
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -4,5 +4,8 @@
 # The PMU of the patched Bochs, and VMX, tested natively: ../bochs/test.
 
 here=$(cd "$(dirname "$0")/.." && pwd)
-bochs=$("$here/build" --print bochs) || exit 1
+bochs=$("$here/bochs/have") || {
+	echo "$bochs"
+	exit 0
+}
 exec "$here/bochs/test" "$bochs"
