@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# run: --smp 2 --icount --timeout 5400
+#
+# Runs in dom0: what happens to a VM while its threads count. A domain with two
+# vCPUs and three counting programs is saved and restored, migrated to the same
+# host while it runs, paused, and loses and regains a vCPU, all of it while the
+# programs compare every measurement with what they did. Third argument "long":
+# 100 restores, 20 migrations, 50 pauses and 50 rounds of vCPU 1 off and on.
+
+. /put/tap.sh
+kind=$1
+restores=2 migrations=1 others=3
+[ "$3" != long ] || restores=100 migrations=20 others=50
+tmp=$(mktemp -d)
+
+/lab/domu life --type $kind --vcpus 2 -- sh -c '
+	pids=
+	for event in instructions branches stores; do
+		/usr/lib/perfctr-tests/forever-until 100000 -e $event &
+		pids="$pids $!"
+	done
+	until rounds=$(xenstore-read data/rounds 2>/dev/null); do
+		sleep 0.2
+	done
+	for i in $(seq "$rounds"); do
+		for online in 0 1; do
+			echo $online >/sys/devices/system/cpu/cpu1/online || echo "vCPU 1 online: $online: failed"
+			sleep 0.5
+		done
+	done
+	echo "rounds $rounds"
+	until [ "$(xenstore-read data/stop 2>/dev/null)" = 1 ]; do
+		sleep 0.5
+	done
+	kill $pids
+	for pid in $pids; do
+		wait $pid || echo "status $? of a program"
+	done
+	dmesg | grep "perfctr:.*error"
+	true' >"$tmp/out" 2>"$tmp/err" &
+domu=$!
+until id=$(xl domid life 2>/dev/null); do
+	kill -0 $domu 2>/dev/null || break
+	sleep 0.2
+done
+xenstore-write "/local/domain/$id/data/rounds" $others
+until grep -q "^rounds" "$tmp/out"; do
+	kill -0 $domu 2>/dev/null || break
+	sleep 0.5
+done
+diag "vCPU 1 went offline and online $others times"
+
+for i in $(seq $others); do
+	xl pause life && sleep 0.2 && xl unpause life || fail "pause $i"
+done
+good=0
+for i in $(seq $restores); do
+	/lab/reborn restore life 2>"$tmp/said" && good=$((good + 1)) || diag "restore $i: $(cat "$tmp/said")"
+	sleep 1
+done
+is $good $restores "saved and restored $restores times"
+good=0
+for i in $(seq $migrations); do
+	/lab/reborn migrate life 2>"$tmp/said" && good=$((good + 1)) || diag "migration $i: $(cat "$tmp/said")"
+	sleep 1
+done
+is $good $migrations "migrated $migrations times"
+
+xenstore-write "/local/domain/$(xl domid life)/data/stop" 1
+wait $domu
+is $? 0 "the domain ended well"
+is "$(grep -v '^total\|^rounds' "$tmp/out" "$tmp/err")" "" "no error on the way"
+wrong=$(awk '$1 == "total" && ($2 != $4 || $6 != $8 || $10 != 0)' "$tmp/out")
+is "$(grep -c ^total "$tmp/out")" 3 "each program counted to the end"
+is "$wrong" "" "each program counted what it did, difference 0 in each measurement"
+set -- $(awk '$1 == "total" { n += $6; e += $2 } END { printf "%d %.0f", n, e }' "$tmp/out")
+diag "$1 measurements, $2 events"
+between "$1" 1000 1000000000000 "measurements"
+is "$(xl dmesg | grep -E 'GPF|Assert|Xen BUG|Xen WARN|fault' | grep -iv default || true)" "" "Xen's log is clean"
+rm -rf "$tmp"
+done_testing
