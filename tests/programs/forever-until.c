@@ -24,8 +24,6 @@
 
 #define CHUNK 20000
 
-static volatile sig_atomic_t terminated;
-
 /* Events of entry 0 between two reads through the kernel, and none of a reader. */
 static __attribute__((noinline)) uint64_t measure(const struct vperfctr *self,
 						  const struct region *region,
@@ -48,12 +46,6 @@ static __attribute__((noinline)) uint64_t measure(const struct vperfctr *self,
 	return after.pmc[0] - before.pmc[0];
 }
 
-static void on_sigterm(int signal_number)
-{
-	(void)signal_number;
-	terminated = 1;
-}
-
 int main(int argc, char **argv)
 {
 	const struct region *loop = find_region("loop");
@@ -63,6 +55,7 @@ int main(int argc, char **argv)
 	struct event_option event;
 	struct vperfctr *self;
 	uint64_t seconds;
+	sigset_t ending;
 	time_t end;
 
 	if (argc < 2) {
@@ -79,7 +72,11 @@ int main(int argc, char **argv)
 		      stderr);
 		return 2;
 	}
-	signal(SIGTERM, on_sigterm);
+	/* Not handled, which would be counted: looked for between chunks. */
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ending, NULL);
+	sigemptyset(&ending);
 
 	self = self_open(event.index, event.code);
 	for (empty = UINT64_MAX, seen = 0; chunks < 100; chunks++) {
@@ -91,7 +88,8 @@ int main(int argc, char **argv)
 	chunks = 0;
 	expected_count(loop, event.count, CHUNK, &expected);
 	for (end = time(NULL) + (time_t)seconds;
-	     !terminated && time(NULL) < end;) {
+	     !sigismember(&ending, SIGTERM) && time(NULL) < end;
+	     sigpending(&ending)) {
 		/* Not less than "empty", whose least count it was. */
 		uint64_t count = measure(self, loop, &seen) - empty;
 
