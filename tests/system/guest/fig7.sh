@@ -31,7 +31,7 @@ done
 # said DOMAIN TEXT: wait until it has, or is gone
 said() {
 	until grep -qsx "$2" "$tmp/$1"; do
-		eval "kill -0 \$$1" 2>/dev/null || grep -qx "$2" "$tmp/$1" || return 1
+		eval "kill -0 \$$1" 2>/dev/null || grep -qsx "$2" "$tmp/$1" || return 1
 		sleep 0.05
 	done
 }
