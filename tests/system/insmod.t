@@ -25,7 +25,7 @@ says() { # NAME PATTERN RUN-OPTIONS...
 says "no Xen"            'does not run on Xen'           --guest native
 says "stock Xen"         'this Xen has no perfctr'       --guest dom0 --xen stock
 says "not allowed"       "host's policy .*perfctr= on Xen"            --guest dom0 --xen-append perfctr=off
-says "vpmu= in use"      'vpmu'                          --guest dom0 --xen-append vpmu=on
+says "its vPMU counts"   'by way of vpmu='              --guest dom0 --xen-append vpmu=on --kernel-append nmi_watchdog=1
 says "watchdog in use"   'watchdog'                      --guest dom0 --xen-append watchdog
 says "no PMU"            'no PMU'                        --guest dom0 --cpu-opts pmu=off,pmu-owner=off
 says "dom0 only, domU"   "host's policy .*xen-perfctr"            --guest pv --xen-append perfctr=dom0
