@@ -231,7 +231,8 @@ static void test_info(void)
 	ok((info.general & 3) == 3 && info.general_width >= 32,
 	   "INFO: two general counters at least");
 	ok(info.tsc_khz > 1000 && info.cpus >= 1, "INFO: TSC rate, CPUs");
-	ok(!strncmp(info.guest, "PV dom", 6), "INFO: guest '%s'", info.guest);
+	ok(!strncmp(info.guest, "PV dom", 6) || !strncmp(info.guest, "PVH dom", 7) ||
+	   !strncmp(info.guest, "HVM dom", 7), "INFO: guest '%s'", info.guest);
 	ok(!strncmp(info.hypervisor, "Xen 4.", 6), "INFO: hypervisor '%s'", info.hypervisor);
 	ok(info.driver_version[0], "INFO: driver version '%s'", info.driver_version);
 	printf("# general %#llx of %u bits, fixed %#llx of %u, features %#llx, evtsel %#llx\n",
