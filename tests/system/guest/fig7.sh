@@ -115,6 +115,6 @@ for domain in a b; do
 	status=$?
 	[ $status = 0 ] && pass "domain $domain ended well" || fail "domain $domain ended well" "status $status" "$(tail -n 20 $tmp/$domain)"
 done
-is "$(xl dmesg | grep -E 'GPF|Assert|Xen BUG|Xen WARN|fault' | grep -iv default || true)" "" "Xen's log is clean"
+xen_log_clean
 rm -rf $tmp
 done_testing

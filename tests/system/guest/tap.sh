@@ -92,6 +92,24 @@ kernel_log_clean() {
 	is "$tap_bad" "" "the kernel log is clean"
 }
 
+# in dom0
+xen_log_clean() {
+	is "$(xl dmesg | grep -E 'GPF|Assert|Xen BUG|Xen WARN|fault' | grep -iv default || true)" "" "Xen's log is clean"
+}
+
+# forever_exact FILE NAME AT_LEAST: what programs/forever-until printed to FILE
+forever_exact() {
+	set -- "$1" "$2" "$3" $(sed -n 's/^total \([0-9]*\) expected \([0-9]*\) chunks \([0-9]*\) exact \([0-9]*\) short.*$/\1 \2 \3 \4/p' "$1")
+	if [ $# -ne 7 ]; then
+		fail "$2: counted" "$(cat "$1")"
+		return
+	fi
+	diag "$2: $(cat "$1")"
+	is "$4" "$5" "$2: counted what it did, difference 0"
+	is "$7" "$6" "$2: and so in each measurement"
+	between "$6" "$3" 1000000000 "$2: measurements"
+}
+
 # subtests COMMAND...: a command that prints TAP itself; its tests become ours.
 subtests() {
 	tap_tmp=$(mktemp)
