@@ -53,18 +53,17 @@ diag "vCPU 1 went offline and online $others times"
 for i in $(seq $others); do
 	xl pause life && sleep 0.2 && xl unpause life || fail "pause $i"
 done
-good=0
-for i in $(seq $restores); do
-	/lab/reborn restore life 2>"$tmp/said" && good=$((good + 1)) || diag "restore $i: $(cat "$tmp/said")"
-	sleep 1
-done
-is $good $restores "saved and restored $restores times"
-good=0
-for i in $(seq $migrations); do
-	/lab/reborn migrate life 2>"$tmp/said" && good=$((good + 1)) || diag "migration $i: $(cat "$tmp/said")"
-	sleep 1
-done
-is $good $migrations "migrated $migrations times"
+# reborn HOW TIMES NAME
+reborn() {
+	good=0
+	for i in $(seq "$2"); do
+		/lab/reborn "$1" life 2>"$tmp/said" && good=$((good + 1)) || diag "$1 $i: $(cat "$tmp/said")"
+		sleep 1
+	done
+	is $good "$2" "$3 $2 times"
+}
+reborn restore $restores "saved and restored"
+reborn migrate $migrations migrated
 
 xenstore-write "/local/domain/$(xl domid life)/data/stop" 1
 wait $domu
@@ -76,6 +75,6 @@ is "$wrong" "" "each program counted what it did, difference 0 in each measureme
 set -- $(awk '$1 == "total" { n += $6; e += $2 } END { printf "%d %.0f", n, e }' "$tmp/out")
 diag "$1 measurements, $2 events"
 between "$1" 1000 1000000000000 "measurements"
-is "$(xl dmesg | grep -E 'GPF|Assert|Xen BUG|Xen WARN|fault' | grep -iv default || true)" "" "Xen's log is clean"
+xen_log_clean
 rm -rf "$tmp"
 done_testing
