@@ -11,10 +11,7 @@ users() { awk '$1 == "perfctr" { print $3 }' /proc/modules; }
 # A program that counts holds the module.
 perfex -e instructions -o /dev/null sleep 1000 &
 perfex=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do
-	child=$(pidof sleep) && break
-	sleep 0.2
-done
+until child=$(pidof sleep) || ! kill -0 $perfex; do sleep 0.2; done
 [ "$(users)" -gt 0 ] && pass "a counting program uses the module" || fail "a counting program uses the module"
 try rmmod perfctr
 [ "$STATUS" -ne 0 ] && pass "rmmod is refused while a program counts" || fail "rmmod is refused while a program counts"
@@ -28,10 +25,7 @@ check "after SIGKILL rmmod succeeds" rmmod perfctr
 check "insmod again" insmod /lib/perfctr.ko
 $programs/spin >/dev/null &
 self=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do
-	[ "$(users)" -gt 0 ] && break
-	sleep 0.2
-done
+until [ "$(users)" -gt 0 ] || ! kill -0 $self; do sleep 0.2; done
 try rmmod perfctr
 [ "$STATUS" -ne 0 ] && pass "rmmod is refused while a program counts itself" ||
 	fail "rmmod is refused while a program counts itself"
@@ -43,7 +37,7 @@ check "after SIGKILL rmmod succeeds" rmmod perfctr
 check "insmod again" insmod /lib/perfctr.ko
 perfex -e instructions -o /dev/null sleep 3 &
 perfex=$!
-sleep 1
+until pidof sleep >/dev/null || ! kill -0 $perfex; do sleep 0.1; done
 kill -KILL $perfex
 wait $perfex 2>/dev/null
 while pidof sleep >/dev/null; do sleep 0.2; done

@@ -30,6 +30,14 @@ count() { # EVENT [EACH]
 	[ $status != 0 ] || [ -z "$2" ] || echo "off $(($4 - $3 - $2 * 200000))"
 }
 
+# perfex counts a program that takes its time, and has begun to.
+endless() {
+	perfex -e instructions:u /usr/lib/perfctr-tests/known branches 2000000000 &
+	until pidof known >/dev/null || ! kill -0 $!; do sleep 0.1; done
+	echo counting
+	wait $!
+}
+
 while :; do
 	go=$(xenstore-read data/go 2>/dev/null)
 	number=${go%% *}

@@ -213,9 +213,11 @@ takes_away EPERM denied
 
 # perfex marks what it lost.
 number=$((number + 1))
-xenstore-write "/local/domain/$id/data/go" \
-	"$number perfex -e instructions:u /usr/lib/perfctr-tests/known branches 2000000000"
-sleep 2
+xenstore-write "/local/domain/$id/data/go" "$number endless"
+until grep -q "^$number counting" $tmp/guest; do
+	kill -0 $domain 2>/dev/null || { fail "the domain is gone" "$(tail -n 20 $tmp/guest)"; exit 1; }
+	sleep 0.1
+done
 policy denied
 until grep -q "^$number end" $tmp/guest; do sleep 0.1; done
 OUT=$(sed -n "s/^$number //p" $tmp/guest)
