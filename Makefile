@@ -61,6 +61,7 @@ bench: deps guest
 guest: module lib programs tools
 	@$(MAKE) -s -C libperfctr install DESTDIR=$(GUEST) PREFIX=/usr LIBDIR=$(LIBDIR)
 	@$(MAKE) -s -C tests/programs install DESTDIR=$(GUEST)
+	@$(MAKE) -s -C tests/xtf install DESTDIR=$(GUEST)
 	@install -D -m 644 guest-module/perfctr.ko $(GUEST)/lib/perfctr.ko
 	@install -D -m 755 build/tools/xen-perfctr $(GUEST)/usr/sbin/xen-perfctr
 	@if [ -f guest-module/tests/Makefile ]; then \

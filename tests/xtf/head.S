@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A 64-bit PV kernel: where Xen starts it, what it tells Xen about itself, and
- * the two exceptions that it expects.
+ * the two exceptions that it expects.  pvh.S has the same for PVH.
  */
 
 	.section .text.head, "ax", @progbits
@@ -44,6 +44,7 @@ try_rdpmc:
 	mov	%edi, %ecx
 	mov	%rsi, %r8
 	xor	%r9d, %r9d
+	.globl rdpmc_here, rdpmc_fixed_up
 rdpmc_here:
 	rdpmc
 	shl	$32, %rdx
@@ -73,6 +74,7 @@ in_user_mode:
 	push	%rax
 	pushq	$0			/* by IRET, not SYSRET */
 	jmp	hypercall_page + 23 * 32	/* HYPERVISOR_iret */
+	.globl user
 user:
 1:	dec	%rbx
 	jnz	1b
@@ -115,9 +117,9 @@ unexpected:
 	.bss
 	.balign 4096
 	.skip	16384
+	.globl stack_top, exception_stack, kernel_stack
 stack_top:
 	.skip	4096
-	.globl exception_stack
 exception_stack:
 kernel_stack:
 	.quad	0

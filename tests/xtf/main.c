@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Xen's perfctr hypercall, seen by a PV guest that consists of nothing else.
+ * Xen's perfctr hypercall, seen by a PV or PVH guest that consists of nothing else.
  *
- * Upstream Xen: hypercall arch 2 is -ENOSYS, and RDPMC in a PV guest #GP.
+ * Upstream Xen: hypercall arch 2 is -ENOSYS, and RDPMC #GP.
  * With the patches: the operations and errors of xen-public/perfctr.h.  Each is
  * tried here, hostile arguments included.
  *
@@ -26,8 +26,11 @@
 #define HYPERVISOR_set_trap_table      0
 #define HYPERVISOR_stack_switch        3
 #define HYPERVISOR_set_callbacks       4
+#define HYPERVISOR_memory_op          12
 #define HYPERVISOR_update_va_mapping  14
 #define HYPERVISOR_console_io         18
+#define HYPERVISOR_grant_table_op     20
+#define HYPERVISOR_vcpu_op            24
 #define HYPERVISOR_mmuext_op          26
 #define HYPERVISOR_sched_op           29
 #define HYPERVISOR_event_channel_op   32
@@ -46,21 +49,42 @@
 
 extern char _start[];
 extern char gp_fault[], page_fault[], system_call[], exception_stack[];
+extern uint64_t pvh_l1[512];
 void in_user_mode(unsigned long n);
+void pvh_in_user_mode(unsigned long n);
+void outb(uint16_t port, uint8_t value);
 long hypercall(unsigned int nr, ...);
 int try_rdpmc(uint32_t index, uint64_t *value);
 void main(const void *start_info);
 
 #define VIRT_BASE 0xffffffff80000000UL
+#define DOMID_SELF 0x7ff0L
 
 static uint8_t page[2][4096] __attribute__((aligned(4096)));
 static uint8_t shared_info[4096] __attribute__((aligned(4096)));
 static uint8_t two_pages[8192] __attribute__((aligned(4096)));
+static uint8_t spare[4][4096] __attribute__((aligned(4096)));
+
+/* Not in .bss: it is set before main() runs. */
+uint8_t pvh __attribute__((section(".data")));
+/* A control domain, which may set its own policy */
+static int privileged;
 
 static const uint64_t *p2m;
 static uint64_t page_table, shared_info_frame;
-static unsigned int tests, failed;
+static unsigned int tests, failed, vcpus;
 static uint64_t insn, branches;
+
+/* A PV guest here is dom0. */
+static uint16_t domain_id(void)
+{
+	uint32_t eax = 0x40000004, ebx, ecx = 0, edx;
+
+	if (!pvh)
+		return 0;
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+	return eax & 1 << 4 ? (uint16_t)ecx : 0;   /* XEN_HVM_CPUID_DOMID_PRESENT */
+}
 
 /* Output */
 
@@ -88,7 +112,10 @@ static void put_number(long n)
 static void flush(void)
 {
 	put("\n");
-	hypercall(HYPERVISOR_console_io, 0L, (long)fill, line);
+	/* In a PVH domU the port of Xen's debug console, which prints, too. */
+	if (hypercall(HYPERVISOR_console_io, 0L, (long)fill, line) < 0 && pvh)
+		for (unsigned int i = 0; i < fill; i++)
+			outb(0xe9, (uint8_t)line[i]);
 	fill = 0;
 }
 
@@ -135,9 +162,25 @@ static long op(unsigned int nr, const void *arg)
 	return hypercall(__HYPERVISOR_perfctr_op, (long)nr, arg);
 }
 
+static uint64_t gfn(const void *p)
+{
+	return ((uint64_t)p - VIRT_BASE) >> 12;
+}
+
+/* A page as Xen's hypercalls want it named */
 static uint64_t mfn(const void *p)
 {
-	return p2m[((uint64_t)p - VIRT_BASE) >> 12];
+	return pvh ? gfn(p) : p2m[gfn(p)];
+}
+
+/* What the first 2 MiB are mapped to, page by page, in the format of a PTE */
+static long map(void *p, uint64_t pte)
+{
+	if (!pvh)
+		return hypercall(HYPERVISOR_update_va_mapping, p, (long)pte, 2L);
+	pvh_l1[gfn(p)] = pte;
+	__asm__ volatile("invlpg (%0)" : : "r"(p) : "memory");
+	return 0;
 }
 
 static struct xen_perfctr_query query;
@@ -227,6 +270,18 @@ static void test_query(void)
 	struct xen_perfctr_query q = { .version = 0 };
 
 	is(op(XENPERFCTR_OP_query, &q), -EINVAL);
+	/* Of later guests: they hear what this Xen has. */
+	q.version = 999;
+	is(op(XENPERFCTR_OP_query, &q), 0);
+	is(q.version, XENPERFCTR_VERSION);
+	q = (struct xen_perfctr_query){ .version = ~0u };
+	is(op(XENPERFCTR_OP_query, &q), 0);
+	is(q.version, XENPERFCTR_VERSION);
+	is(q.general, query.general);
+	/* An older one's version is as good. */
+	q = (struct xen_perfctr_query){ .version = 1 };
+	is(op(XENPERFCTR_OP_query, &q), 0);
+	is(q.version, XENPERFCTR_VERSION);
 	q.version = 1;
 	q.pad = 1;
 	is(op(XENPERFCTR_OP_query, &q), -EINVAL);
@@ -262,8 +317,12 @@ static void test_register(void)
 	is(op(XENPERFCTR_OP_register_vcpu, &bad), -EACCES);
 	bad = r, bad.gfn = 1ULL << 44;
 	is(op(XENPERFCTR_OP_register_vcpu, &bad), -EACCES);
-	bad = r, bad.gfn = page_table;
+	bad = r, bad.gfn = 0xa0;                /* no RAM, though below the end of it */
 	is(op(XENPERFCTR_OP_register_vcpu, &bad), -EACCES);
+	if (!pvh) {
+		bad = r, bad.gfn = page_table;
+		is(op(XENPERFCTR_OP_register_vcpu, &bad), -EACCES);
+	}
 	bad = r, bad.gfn = shared_info_frame;   /* Xen's, though we may write to it */
 	is(op(XENPERFCTR_OP_register_vcpu, &bad), -EACCES);
 	is(op(XENPERFCTR_OP_register_vcpu, NULL), -EFAULT);
@@ -281,6 +340,19 @@ static void test_register(void)
 	r.gfn = mfn(page[0]);
 	is(op(XENPERFCTR_OP_register_vcpu, &r), 0);
 	is(faults(0), 1);
+}
+
+/* Where there is a second vCPU, which nobody has started, it is not the caller. */
+static void test_other_vcpu(void)
+{
+	struct xen_perfctr_register r = { .gfn = mfn(page[1]), .vcpu_id = 1 };
+	long other = vcpus > 1 ? -EINVAL : -ENOENT;
+
+	is(op(XENPERFCTR_OP_register_vcpu, &r), other);
+	is(op(XENPERFCTR_OP_unregister_vcpu, &r), other);
+	r.vcpu_id = vcpus;
+	is(op(XENPERFCTR_OP_register_vcpu, &r), -ENOENT);
+	is(op(XENPERFCTR_OP_unregister_vcpu, &r), -ENOENT);
 }
 
 static void test_bad_loads(const volatile struct xen_perfctr_page *p)
@@ -316,9 +388,9 @@ static void test_bad_loads(const volatile struct xen_perfctr_page *p)
 	}
 	/* Xen's share goes with both modes of the guest or with none. */
 	load.counter[0].flags = XENPERFCTR_COUNTER_HOST;
-	is(op(XENPERFCTR_OP_load, &load), -EOPNOTSUPP);
+	is(op(XENPERFCTR_OP_load, &load), privileged ? -EOPNOTSUPP : -EPERM);
 	load.counter[0].evtsel = (insn & ~XENPERFCTR_EVTSEL_USR) | XENPERFCTR_EVTSEL_OS;
-	is(op(XENPERFCTR_OP_load, &load), -EOPNOTSUPP);
+	is(op(XENPERFCTR_OP_load, &load), privileged ? -EOPNOTSUPP : -EPERM);
 	load.counter[0].flags = XENPERFCTR_COUNTER_SAMPLING;
 	load.counter[0].period = 100;
 	is(op(XENPERFCTR_OP_load, &load), -EOPNOTSUPP);
@@ -405,17 +477,25 @@ static void test_counts(const volatile struct xen_perfctr_page *p)
 	}
 }
 
+static void user_mode(unsigned long n)
+{
+	if (pvh)
+		pvh_in_user_mode(n);
+	else
+		in_user_mode(n);
+}
+
 /* What a counter counts while user mode loops @n times. */
 static uint64_t user_cost(uint32_t index, unsigned long n)
 {
 	uint64_t before = rdpmc(index);
 
-	in_user_mode(n);
+	user_mode(n);
 	return rdpmc(index) - before;
 }
 
 /*
- * User and kernel mode, both ring 3: a user-only count is what user mode has
+ * User and kernel mode, in PV both ring 3: a user-only count is what user mode has
  * executed, to the instruction; a kernel-only one does not depend on it.
  */
 static void test_split(void)
@@ -428,9 +508,11 @@ static void test_split(void)
 	uint64_t kernel, both, host;
 
 	is((query.features & XENPERFCTR_FEAT_SPLIT) != 0, 1);
-	is(hypercall(HYPERVISOR_mmuext_op, &user_base, 1L, NULL, 0x7ff0L), 0);
-	is(hypercall(HYPERVISOR_stack_switch, 0xe02bL, exception_stack), 0);
-	is(hypercall(HYPERVISOR_set_callbacks, system_call, system_call, system_call), 0);
+	if (!pvh) {
+		is(hypercall(HYPERVISOR_mmuext_op, &user_base, 1L, NULL, DOMID_SELF), 0);
+		is(hypercall(HYPERVISOR_stack_switch, 0xe02bL, exception_stack), 0);
+		is(hypercall(HYPERVISOR_set_callbacks, system_call, system_call, system_call), 0);
+	}
 
 	load.nr = 3;
 	set(0, 0, insn);
@@ -463,7 +545,9 @@ static void test_split(void)
 	is(user_cost(1, 100000), kernel);
 	is(user_cost(2, 100000), kernel + 100001);
 
-	/* This domain is privileged: it may count Xen. */
+	if (!privileged)
+		return;
+	/* A control domain may count Xen. */
 	is((query.features & XENPERFCTR_FEAT_HOST) != 0, 1);
 	set(0, 0, insn & ~usr);
 	load.counter[0].flags = XENPERFCTR_COUNTER_HOST;
@@ -474,13 +558,16 @@ static void test_split(void)
 	is(cost(0, 1000000, 0) < 100000, 1);      /* a timer of Xen's at most */
 	host = cost(0, 1, 1);
 	is(host > 500, 1);
+	/* A PV guest's ways to and from user mode are Xen's; a PVH guest's are its own. */
 	user_cost(0, 1);
-	is(user_cost(0, 1) > 100, 1);
+	for (unsigned int i = 0; pvh && i < 10 && user_cost(0, 1); i++)
+		;
+	is(user_cost(0, 1) > 100, !pvh);
 	{
 		uint64_t h = rdpmc(0), all = rdpmc(1), guest = rdpmc(2);
 
 		sleep();
-		in_user_mode(1000);
+		user_mode(1000);
 		h -= rdpmc(0), all -= rdpmc(1), guest -= rdpmc(2);
 		/* What lies between the three reads is 2 * 2 calls. */
 		is(h + guest - all + 60 < 120, 1);
@@ -802,13 +889,173 @@ static void test_efault_midway(const volatile struct xen_perfctr_page *p)
 	*(volatile uint32_t *)&l->nr = 2;
 	l->flags = 0;
 	l->counter[0] = (struct xen_perfctr_counter){ .index = 0, .evtsel = insn };
-	is(hypercall(HYPERVISOR_update_va_mapping, two_pages + 4096, 0L, 2L), 0);
+	is(map(two_pages + 4096, 0), 0);
 	is(op(XENPERFCTR_OP_load, l), -EFAULT);
 	is(op(XENPERFCTR_OP_load, two_pages + 4096 - 4), -EFAULT);
 	is(op(XENPERFCTR_OP_register_vcpu, two_pages + 4096 - 8), -EFAULT);
 	is(op(XENPERFCTR_OP_query, two_pages + 4096 - 8), -EFAULT);
 	is(p->generation - generation, 0);
 	is(faults(0), 0);
+}
+
+/* <xen/memory.h> */
+#define XENMEM_decrease_reservation 1
+#define XENMEM_populate_physmap     6
+#define XENMEM_add_to_physmap       7
+#define XENMEM_exchange            11
+#define XENMEM_remove_from_physmap 15
+
+struct reservation {
+	const uint64_t *start;
+	uint64_t nr;
+	unsigned int order, flags;
+	uint16_t domid;
+};
+
+/* The page @frame goes back to Xen, or a new one comes. */
+static long memory(unsigned int cmd, uint64_t frame)
+{
+	struct reservation r = { .start = &frame, .nr = 1, .domid = DOMID_SELF };
+
+	return hypercall(HYPERVISOR_memory_op, (long)cmd, &r);
+}
+
+#define MAPSPACE_shared_info 0
+#define MAPSPACE_grant_table 1
+#define MAPSPACE_gmfn        2
+
+static long add_to_physmap(unsigned int space, uint64_t index, const void *p)
+{
+	struct {
+		uint16_t domid, size;
+		unsigned int space;
+		uint64_t index, gpfn;
+	} add = { .domid = DOMID_SELF, .space = space, .index = index, .gpfn = gfn(p) };
+
+	return hypercall(HYPERVISOR_memory_op, (long)XENMEM_add_to_physmap, &add);
+}
+
+/* Registered with a page that is not there any more, all works but to look at it. */
+static void counts_on(void)
+{
+	uint64_t empty;
+
+	is(load_one(0, insn | XENPERFCTR_EVTSEL_OS), 0);
+	empty = cost(0, 1, 1);
+	is(cost(0, 10001, 1) - empty, 20000);
+	is(op(XENPERFCTR_OP_stop, NULL), 0);
+	is(load_one(0, insn | XENPERFCTR_EVTSEL_OS), 0);
+	sleep();
+	is(cost(0, 10001, 1) - empty, 20000);
+}
+
+/*
+ * The page that Xen writes to is freed, given away or used for something else while
+ * it is registered.
+ */
+static void test_page_gone(void)
+{
+	struct xen_perfctr_register other = { .gfn = mfn(page[0]) };
+	struct xen_perfctr_register r = { .gfn = mfn(spare[0]) };
+	const volatile struct xen_perfctr_page *p = (void *)spare[0];
+	struct {
+		struct reservation in, out;
+		uint64_t nr_exchanged;
+	} exchange;
+	uint64_t in = r.gfn, out = gfn(spare[0]), stolen;
+	unsigned int nonzero = 0;
+
+	is(op(XENPERFCTR_OP_unregister_vcpu, &other), 0);
+	is(op(XENPERFCTR_OP_register_vcpu, &r), 0);
+
+	/* Not given away, nor made a page table: Xen still writes to it. */
+	exchange.in = (struct reservation){ .start = &in, .nr = 1, .domid = DOMID_SELF };
+	exchange.out = (struct reservation){ .start = &out, .nr = 1, .domid = DOMID_SELF };
+	exchange.nr_exchanged = 0;
+	is(hypercall(HYPERVISOR_memory_op, (long)XENMEM_exchange, &exchange) < 0, 1);
+	is(exchange.nr_exchanged, 0);
+	if (!pvh) {
+		struct {
+			uint32_t cmd, pad;
+			uint64_t mfn, arg2;
+		} pin = { .cmd = 0, .mfn = in };   /* MMUEXT_PIN_L1_TABLE */
+
+		is(hypercall(HYPERVISOR_mmuext_op, &pin, 1L, NULL, DOMID_SELF) < 0, 1);
+		/* Not without a mapping that could be written to, either */
+		is(map(spare[0], in << 12 | 5), 0);
+		is(hypercall(HYPERVISOR_mmuext_op, &pin, 1L, NULL, DOMID_SELF) < 0, 1);
+	}
+	counts_on();
+	is(p->version, XENPERFCTR_VERSION);
+
+	/* Ballooned out */
+	is(map(spare[0], 0), 0);
+	is(memory(XENMEM_decrease_reservation, in), 1);
+	counts_on();
+	is(op(XENPERFCTR_OP_register_vcpu, &r), -EEXIST);
+	is(op(XENPERFCTR_OP_unregister_vcpu, &r), 0);
+	is(op(XENPERFCTR_OP_register_vcpu, &r), -EACCES);
+	is(faults(0), 1);
+
+	if (pvh) {
+		/* Back in, and out and in again meanwhile: the new page is not the old. */
+		is(memory(XENMEM_populate_physmap, r.gfn), 1);
+		is(map(spare[0], in << 12 | 0x67), 0);
+		is(op(XENPERFCTR_OP_register_vcpu, &r), 0);
+		is(p->version, XENPERFCTR_VERSION);
+		is(memory(XENMEM_decrease_reservation, r.gfn), 1);
+		is(memory(XENMEM_populate_physmap, r.gfn), 1);
+		counts_on();
+		for (unsigned int i = 0; i < 4096; i++)
+			nonzero += *(volatile uint8_t *)&spare[0][i] != 0;
+		is(nonzero, 0);
+		is(op(XENPERFCTR_OP_unregister_vcpu, &r), 0);
+
+		/* Moved to another place, in which what was there is freed */
+		is(op(XENPERFCTR_OP_register_vcpu, &r), 0);
+		is(add_to_physmap(MAPSPACE_gmfn, r.gfn, spare[1]), 0);
+		p = (void *)spare[1];
+		is(p->version, XENPERFCTR_VERSION);
+		stolen = p->tsc_stolen;
+		counts_on();
+		is(p->tsc_stolen > stolen, 1);
+		is(op(XENPERFCTR_OP_register_vcpu, &r), -EEXIST);
+
+		/* Something else in its place */
+		is(add_to_physmap(MAPSPACE_grant_table, 0, spare[1]), 0);
+		counts_on();
+		is(op(XENPERFCTR_OP_unregister_vcpu, &r), 0);
+		r.gfn = gfn(spare[1]);
+		is(op(XENPERFCTR_OP_register_vcpu, &r), -EACCES);
+
+		/* RAM that comes from a grant, be it our own */
+		{
+			volatile struct {
+				uint16_t flags, domid;
+				uint32_t frame;
+			} *grant = (void *)spare[1];
+			struct {
+				uint64_t address;
+				uint32_t flags, ref;
+				uint16_t domid;
+				int16_t status;
+				uint32_t handle;
+				uint64_t bus_address;
+			} use = { .address = gfn(spare[2]) << 12, .flags = 2, .ref = 8, .domid = domain_id() };
+
+			/* The first few are reserved. */
+			grant[8].domid = domain_id();
+			grant[8].frame = (uint32_t)gfn(spare[3]);
+			grant[8].flags = 1;
+			is(memory(XENMEM_decrease_reservation, gfn(spare[2])), 1);
+			is(hypercall(HYPERVISOR_grant_table_op, 0L, &use, 1L), 0);
+			is(use.status, 0);
+			r.gfn = gfn(spare[2]);
+			is(op(XENPERFCTR_OP_register_vcpu, &r), -EACCES);
+		}
+	}
+	is(op(XENPERFCTR_OP_register_vcpu, &other), 0);
+	is(load_one(0, insn), 0);
 }
 
 static void test_stop(const volatile struct xen_perfctr_page *p)
@@ -847,14 +1094,34 @@ void main(const void *start_info)
 		{ 13, 0, 0xe033, gp_fault }, { 14, 0, 0xe033, page_fault }, { 0, 0, 0, NULL }
 	};
 	const volatile struct xen_perfctr_page *p = (void *)page[0];
-	uint64_t shared = *(const uint64_t *)((const char *)start_info + 40);
+	struct xen_domctl_perfctr_op policy = { .nr_events = 0 };
+	uint64_t shared;
 	long rc;
 
-	p2m = *(const uint64_t *const *)((const char *)start_info + 104);
-	page_table = mfn(*(const void *const *)((const char *)start_info + 88));
-	shared_info_frame = shared >> 12;
-	hypercall(HYPERVISOR_set_trap_table, traps);
-	is(hypercall(HYPERVISOR_update_va_mapping, shared_info, (long)(shared | 3), 2L), 0);
+	if (pvh) {
+		rc = add_to_physmap(MAPSPACE_shared_info, 0, shared_info);
+		shared_info_frame = gfn(shared_info);
+	} else {
+		shared = *(const uint64_t *)((const char *)start_info + 40);
+		p2m = *(const uint64_t *const *)((const char *)start_info + 104);
+		page_table = mfn(*(const void *const *)((const char *)start_info + 88));
+		shared_info_frame = shared >> 12;
+		hypercall(HYPERVISOR_set_trap_table, traps);
+		rc = map(shared_info, shared | 3);
+	}
+	is(rc, 0);
+	/* VCPUOP_is_up: -ENOENT where there is none */
+	while (hypercall(HYPERVISOR_vcpu_op, 3L, (long)vcpus, NULL) >= 0)
+		vcpus++;
+	is(vcpus > 0, 1);
+	rc = policy_op(domain_id(), XEN_DOMCTL_PERFCTR_get_policy, &policy);
+	put("xtf: # ");
+	put(pvh ? "PVH, " : "PV, ");
+	put_number(vcpus);
+	put(" vCPUs; its own policy: ");
+	put_number(rc);
+	flush();
+	privileged = rc != -EPERM;
 
 	query.version = XENPERFCTR_VERSION;
 	rc = op(XENPERFCTR_OP_query, &query);
@@ -869,14 +1136,19 @@ void main(const void *start_info)
 
 	test_query();
 	test_register();
+	test_other_vcpu();
 	test_bad_loads(p);
 	test_counts(p);
 	test_split();
 	test_stolen(p);
-	test_policy_matrix();
-	test_policy_filter();
-	test_policy_errors();
-	test_policy_change(p);
+	if (privileged) {
+		test_policy_matrix();
+		test_policy_filter();
+		test_policy_errors();
+		test_policy_change(p);
+	} else
+		is(set_policy(XENPERFCTR_LEVEL_HOST, XENPERFCTR_FILTER_NONE, 0, NULL), -EPERM);
+	test_page_gone();
 	test_efault_midway(p);
 	test_stop(p);
 
