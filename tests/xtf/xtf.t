@@ -37,7 +37,7 @@ boot() { # pv|pvh NAME CPU [OPTION of QEMU...]
 		case $line in
 		ok\ * | not\ ok\ *)
 			number=$((number + 1))
-			printf '%s\n' "$line" | sed -E "s/^((not )?ok)( [0-9]+)?( -)?/\1 $numberXX"
+			printf '%s\n' "$line" | sed -E "s/^((not )?ok)( [0-9]+)?( -)?/\1 $number - $name:/"
 			;;
 		1..*) ;;
 		*) printf '# %s\n' "$line" ;;

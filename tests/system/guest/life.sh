@@ -2,15 +2,16 @@
 # run: --smp 2 --icount --timeout 5400
 #
 # Runs in dom0: what happens to a VM while its threads count. A domain with two
-# vCPUs and three counting programs is saved and restored, migrated to the same
-# host while it runs, paused, and loses and regains a vCPU, all of it while the
-# programs compare every measurement with what they did. Third argument "long":
-# 100 restores, 20 migrations, 50 pauses and 50 rounds of vCPU 1 off and on.
+# vCPUs and three counting programs is saved and restored, saved and goes on (a
+# suspend that is cancelled), migrated to the same host while it runs, paused, and
+# loses and regains a vCPU, all of it while the programs compare every measurement
+# with what they did. Third argument "long": 100 restores, 20 of those that go on, 20
+# migrations, 50 pauses and 50 rounds of vCPU 1 off and on.
 
 . /put/tap.sh
 kind=$1
-restores=2 migrations=1 others=3
-[ "$3" != long ] || restores=100 migrations=20 others=50
+restores=2 migrations=1 cancelled=2 others=3
+[ "$3" != long ] || restores=100 migrations=20 cancelled=20 others=50
 tmp=$(mktemp -d)
 
 /lab/domu life --type $kind --vcpus 2 -- sh -c '
@@ -53,6 +54,16 @@ diag "vCPU 1 went offline and online $others times"
 for i in $(seq $others); do
 	xl pause life && sleep 0.2 && xl unpause life || fail "pause $i"
 done
+# Its kernel prepares for being saved, and hears then that it goes on.
+good=0
+for i in $(seq $cancelled); do
+	xl save -c life "$tmp/saved" >"$tmp/said" 2>&1 && [ "$(xl domid life)" = "$id" ] && good=$((good + 1)) ||
+		diag "saved, goes on, $i: $(cat "$tmp/said")"
+	rm -f "$tmp/saved"
+	sleep 1
+done
+is $good $cancelled "saved, and went on, $cancelled times"
+
 # reborn HOW TIMES NAME
 reborn() {
 	good=0

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# run: --smp 3 --timeout 5400
+#
+# Runs in dom0: two domains count while they are moved to a cpupool of each of Xen's
+# schedulers and back, while the pool loses a pCPU and gets it again, and while pCPUs go
+# offline and online. Third argument "long": ten times.
+
+. /put/tap.sh
+. /put/domains.sh
+kind=$1
+rounds=1
+[ "$3" != long ] || rounds=10
+tmp=$(mktemp -d)
+
+# each COMMAND...: all of these must succeed; $wrong says what did not
+each() {
+	"$@" >"$tmp/said" 2>&1 || wrong="$wrong
+$*: $(cat "$tmp/said")"
+}
+
+# both_run: both domains get time, and so count. Xen tells it in tenths of a second.
+both_run() {
+	before=
+	until [ -n "$before" ] && [ "$time_a" != "$a" ] && [ "$time_b" != "$b" ]; do
+		eval "$(xl list | awk 'NR > 2 { print "time_" $1 "=" $NF }')"
+		[ -n "$before" ] || before=yes a=$time_a b=$time_b
+		kill -0 "$pid_a" "$pid_b" || { wrong="$wrong
+a domain is gone"; break; }
+	done
+}
+
+begin a "--type $kind --vcpus 2" instructions branches
+begin b "" instructions@2
+
+for scheduler in credit credit2 rtds null; do
+	wrong=
+	for round in $(seq $rounds); do
+		for cpu in 1 2; do
+			each xl cpupool-cpu-remove Pool-0 $cpu
+		done
+		each xl cpupool-create name=\"pool\" sched=\"$scheduler\" 'cpus=["1", "2"]'
+		each xl cpupool-migrate a pool
+		both_run
+		# The null scheduler has a pCPU for each vCPU, or the vCPU waits.
+		if [ $scheduler != null ]; then
+			each xl cpupool-migrate b pool
+			both_run
+			each xl cpupool-cpu-remove pool 2
+			both_run
+			each xl cpupool-cpu-add pool 2
+			both_run
+			each xl cpupool-migrate b Pool-0
+		fi
+		each xl cpupool-migrate a Pool-0
+		each xl cpupool-destroy pool
+		for cpu in 1 2; do
+			each xl cpupool-cpu-add Pool-0 $cpu
+		done
+	done
+	is "$wrong" "" "$rounds times into a pool of scheduler $scheduler and back"
+done
+
+wrong=
+for round in $(seq $rounds); do
+	for how in offline online; do
+		for cpu in 1 2; do
+			each xen-hptool cpu-$how $cpu
+			both_run
+		done
+	done
+done
+is "$wrong" "" "$rounds times pCPUs offline and online"
+finish a 2
+finish b 1
+xen_log_clean
+rm -rf "$tmp"
+done_testing

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# run: --timeout 600 --xen-append conring_size=1M
+#
+# Runs in dom0: the tiny guest that tests the hypercall (tests/xtf), as a domain of the
+# kind that is given, without any privilege. It prints TAP on Xen's console.
+
+. /put/tap.sh
+kind=$1
+tmp=$(mktemp -d)
+
+/lab/toolstack || exit 125
+cat >"$tmp/config" <<END
+name = "xtf"
+type = "$kind"
+kernel = "/usr/lib/perfctr-tests/xtf"
+memory = 32
+vcpus = 2
+on_crash = "preserve"
+END
+check "the domain is made" xl create -q "$tmp/config"
+# Which ends: it has crashed, or is gone.
+while xl domid xtf >/dev/null 2>&1; do
+	case $(xl list xtf 2>/dev/null | awk 'NR == 2 { print $5 }') in
+	*c*) break ;;
+	esac
+	sleep 0.2
+done
+xl destroy xtf 2>/dev/null
+xl dmesg | sed -n 's/^.*xtf: //p' >"$tmp/tap"
+subtests cat "$tmp/tap"
+match "$(cat "$tmp/tap")" '^# all passed: [1-9][0-9]+$' "all of it ran"
+is "$(xl list | wc -l)" 2 "nothing is left of it"
+xen_log_clean
+rm -rf "$tmp"
+done_testing
