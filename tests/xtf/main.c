@@ -317,8 +317,12 @@ static void test_register(void)
 	is(op(XENPERFCTR_OP_register_vcpu, &bad), -EACCES);
 	bad = r, bad.gfn = 1ULL << 44;
 	is(op(XENPERFCTR_OP_register_vcpu, &bad), -EACCES);
-	bad = r, bad.gfn = 0xa0;                /* no RAM, though below the end of it */
+	bad = r, bad.gfn = 0x80000;             /* above the end of RAM */
 	is(op(XENPERFCTR_OP_register_vcpu, &bad), -EACCES);
+	if (privileged) {
+		bad = r, bad.gfn = 0xa0;        /* a hole below it; a domU has none */
+		is(op(XENPERFCTR_OP_register_vcpu, &bad), -EACCES);
+	}
 	if (!pvh) {
 		bad = r, bad.gfn = page_table;
 		is(op(XENPERFCTR_OP_register_vcpu, &bad), -EACCES);

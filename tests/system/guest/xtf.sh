@@ -27,8 +27,14 @@ while xl domid xtf >/dev/null 2>&1; do
 done
 xl destroy xtf 2>/dev/null
 xl dmesg | sed -n 's/^.*xtf: //p' >"$tmp/tap"
-subtests cat "$tmp/tap"
-match "$(cat "$tmp/tap")" '^# all passed: [1-9][0-9]+$' "all of it ran"
+# Its tests become ours; by one program, as dom0 is slow to start many.
+awk -v n="$TAP_N" '
+	/^(not )?ok / { sub(/ok [0-9]+/, "ok " ++n) }
+	/^1\.\./ { next }
+	{ print }' "$tmp/tap"
+ran=$(grep -Ec '^(not )?ok ' "$tmp/tap")
+TAP_N=$((TAP_N + ran))
+is "$ran" "$(sed -n 's/^1\.\.//p' "$tmp/tap")" "all of its $ran tests ran"
 is "$(xl list | wc -l)" 2 "nothing is left of it"
 xen_log_clean
 rm -rf "$tmp"
