@@ -30,6 +30,7 @@ unsigned int xen_host_fault_in;
 struct vcpu *xen_host_current[XEN_HOST_CPUS];
 struct cpuinfo_x86 boot_cpu_data;
 struct hvm_funcs hvm_funcs;
+struct cpu_user_regs xen_host_regs[XEN_HOST_CPUS];
 
 static int (*initcall)(void);
 static int (*param)(const char *);

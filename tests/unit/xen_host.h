@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -256,6 +257,32 @@ __asm__(".macro rdpmc\n\t"
 	"ud2\n\t"
 	".endm");
 #define _ASM_EXTABLE(from, to) ""
+
+/* ----- interrupts: the tests have none that come by themselves ------------ */
+
+typedef int64_t s_time_t;
+typedef uint16_t domid_t;
+#define MILLISECS(ms)             ((s_time_t)(ms) * 1000000)
+#define NOW()                     ((s_time_t)xen_host_tsc)
+#define local_irq_save(flags)     ((flags) = 0)
+#define local_irq_restore(flags)  ((void)(flags))
+#define cpu_has_apic              true
+#define APIC_LVTPC                0x340
+#define PMU_APIC_VECTOR           0xf9
+#define PERFCTR_SOFTIRQ           5
+#define apic_write(reg, value)    ((void)(value))
+#define raise_softirq(nr)         assert(!"softirq")
+#define open_softirq(nr, handler) ((void)(handler))
+#define register_keyhandler(key, fn, desc, diag) ((void)(fn))
+#define for_each_online_cpu(cpu)                                               \
+	for ((cpu) = 0; (cpu) < XEN_HOST_CPUS; (cpu)++)
+#define noinline                  __attribute__((noinline))
+struct cpu_user_regs {
+	uint64_t rip;
+};
+extern struct cpu_user_regs xen_host_regs[XEN_HOST_CPUS];
+#define guest_cpu_user_regs() (&xen_host_regs[xen_host_cpu])
+#define hvm_get_cpl(v)        ((void)(v), 0)
 
 #define X86_VENDOR_INTEL 1
 #define X86_VENDOR_AMD   2

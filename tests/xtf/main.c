@@ -293,7 +293,13 @@ static void test_query(void)
 	is(query.version, XENPERFCTR_VERSION);
 	is(query.general != 0, 1);
 	is(query.evtsel_mask >> 20 & 7, query.evtsel_mask >> 23 & 0);
-	is(query.features & XENPERFCTR_FEAT_SAMPLING, 0);
+	q = (struct xen_perfctr_query){ .version = 1, .min_period = 1 };
+	is(op(XENPERFCTR_OP_query, &q), -EINVAL);
+	q = (struct xen_perfctr_query){ .version = 1, .max_rate = 1 };
+	is(op(XENPERFCTR_OP_query, &q), -EINVAL);
+	is(query.features & XENPERFCTR_FEAT_SAMPLING, XENPERFCTR_FEAT_SAMPLING);
+	is(query.min_period, XENPERFCTR_MIN_PERIOD);
+	is(query.max_rate, XENPERFCTR_MAX_RATE);
 }
 
 static void test_register(void)
@@ -367,10 +373,15 @@ static void test_bad_loads(const volatile struct xen_perfctr_page *p)
 	is(op(XENPERFCTR_OP_load, &load), -EINVAL);
 	load.nr = ~0u;
 	is(op(XENPERFCTR_OP_load, &load), -EINVAL);
-	for (unsigned int bit = 1; bit < 32; bit++) {
+	for (unsigned int bit = 2; bit < 32; bit++) {
 		load.flags = 1u << bit;
 		is(load_one(0, insn), -EINVAL);
 	}
+	/* Nothing samples, and yet it is left of something. */
+	load.flags = XENPERFCTR_LOAD_LEFT;
+	load.left[0] = 1;
+	is(load_one(0, insn), -EINVAL);
+	load.left[0] = 0;
 	load.flags = 0;
 
 	is(load_one(XENPERFCTR_MAX_GENERAL, insn), -EINVAL);
@@ -395,10 +406,8 @@ static void test_bad_loads(const volatile struct xen_perfctr_page *p)
 	is(op(XENPERFCTR_OP_load, &load), privileged ? -EOPNOTSUPP : -EPERM);
 	load.counter[0].evtsel = (insn & ~XENPERFCTR_EVTSEL_USR) | XENPERFCTR_EVTSEL_OS;
 	is(op(XENPERFCTR_OP_load, &load), privileged ? -EOPNOTSUPP : -EPERM);
-	load.counter[0].flags = XENPERFCTR_COUNTER_SAMPLING;
-	load.counter[0].period = 100;
-	is(op(XENPERFCTR_OP_load, &load), -EOPNOTSUPP);
-	load.counter[0].flags = 0;
+	set(0, 0, insn);
+	load.counter[0].period = 1000;
 	is(op(XENPERFCTR_OP_load, &load), -EINVAL);
 	load.nr = 2;
 	set(0, 0, insn);
@@ -634,6 +643,128 @@ static void test_stolen(const volatile struct xen_perfctr_page *p)
 	is(load_one(0, insn), 0);
 }
 
+/*
+ * This kernel never takes an interrupt: an overflow is seen in the page, and that
+ * nothing counts until it is resumed.
+ */
+static void overflows(const volatile struct xen_perfctr_page *p, uint32_t index, uint32_t bit)
+{
+	uint64_t value = rdpmc(index);
+
+	is(p->overflow, bit);
+	/* Instructions: it has stopped at once. */
+	is((long)value, 0);
+	is(rdpmc(index) == value, 1);
+	loop(1000);
+	is(rdpmc(index) == value, 1);
+	is(p->ip_flags, 0);
+	is(p->ip >= (uint64_t)(uintptr_t)_start && p->ip < (uint64_t)(uintptr_t)_start + 0x100000, 1);
+}
+
+static long load_sampling(uint32_t index, uint64_t evtsel, uint64_t period, uint64_t left)
+{
+	load.nr = 1;
+	set(0, index, evtsel | XENPERFCTR_EVTSEL_OS);
+	load.counter[0].flags = XENPERFCTR_COUNTER_SAMPLING;
+	load.counter[0].period = period;
+	load.flags = left ? XENPERFCTR_LOAD_LEFT : 0;
+	load.left[0] = left;
+	return op(XENPERFCTR_OP_load, &load);
+}
+
+static void test_sampling(const volatile struct xen_perfctr_page *p)
+{
+	const uint64_t mask = ~0ULL >> (64 - query.general_width), longest = mask >> 1;
+	const uint64_t usr = XENPERFCTR_EVTSEL_USR;
+	uint64_t generation, value;
+	unsigned int i;
+
+	is(load_sampling(0, insn, 0, 0), -EINVAL);
+	is(load_sampling(0, insn, query.min_period - 1, 0), -EINVAL);
+	is(load_sampling(0, insn, longest + 1, 0), -EINVAL);
+	is(load_sampling(0, insn, ~0ULL, 0), -EINVAL);
+	is(load_sampling(0, insn, 1000, longest + 1), -EINVAL);
+	is(load_sampling(0, insn, 1000, ~0ULL), -EINVAL);
+	is(load_sampling(0, insn, longest, 0), 0);
+	is(p->overflow, 0);
+	is(op(XENPERFCTR_OP_resume, &load), -EINVAL);
+	is(op(XENPERFCTR_OP_resume, NULL), 0);
+
+	/* It comes after a period, and not before. */
+	is(load_sampling(0, insn, 100000, 0), 0);
+	loop(49000);
+	is(p->overflow, 0);
+	value = rdpmc(0);
+	is(value > longest && value < mask, 1);
+	loop(2000);
+	overflows(p, 0, 1);
+
+	/* Other pCPUs' business does not change it. */
+	sleep();
+	overflows(p, 0, 1);
+
+	/* Each resume starts a period. */
+	generation = p->generation;
+	for (i = 0; i < 100; i++) {
+		if (op(XENPERFCTR_OP_resume, NULL) || p->overflow)
+			break;
+		loop(49000);
+		if (p->overflow)
+			break;
+		loop(2000);
+		if (p->overflow != 1)
+			break;
+	}
+	is(i, 100);
+	is(p->generation == generation, 1);
+
+	/* What is left of one */
+	is(load_sampling(0, insn, 1000000, 10000), 0);
+	loop(4000);
+	is(p->overflow, 0);
+	loop(2000);
+	overflows(p, 0, 1);
+	is(load_sampling(0, insn, 1000000, 1), 0);
+	overflows(p, 0, 1);
+
+	/* A second counter goes on from where it was, whichever overflows. */
+	load.nr = 2;
+	load.flags = 0;
+	set(0, 0, insn | XENPERFCTR_EVTSEL_OS);
+	set(1, 1, insn | XENPERFCTR_EVTSEL_OS);
+	load.counter[1].flags = XENPERFCTR_COUNTER_SAMPLING;
+	load.counter[1].period = 1000;
+	is(op(XENPERFCTR_OP_load, &load), 0);
+	loop(10000);
+	overflows(p, 1, 2);
+	/* It is the sum of an earlier load's, and of this one's: not of the loop's rest. */
+	value = rdpmc(0);
+	is(op(XENPERFCTR_OP_resume, NULL), 0);
+	loop(10000);
+	is((long)(rdpmc(0) - value), 1000);
+
+	/* Both at the same instruction */
+	load.counter[0].flags = XENPERFCTR_COUNTER_SAMPLING;
+	load.counter[0].period = 1000;
+	is(op(XENPERFCTR_OP_load, &load), 0);
+	loop(10000);
+	is(p->overflow, 3);
+
+	if (query.fixed & 1) {
+		is(load_sampling(XENPERFCTR_INDEX_FIXED, usr, 1000, 0), 0);
+		loop(10000);
+		overflows(p, XENPERFCTR_INDEX_FIXED, 1u << XENPERFCTR_MAX_GENERAL);
+	}
+
+	/* What follows has nothing of it. */
+	load.flags = 0;
+	is(load_one(0, insn | XENPERFCTR_EVTSEL_OS), 0);
+	is(p->overflow, 0);
+	value = rdpmc(0);
+	loop(10000);
+	is(rdpmc(0) - value >= 20000, 1);
+}
+
 /* The policy of a domain, by the control domain that this one is. */
 static long policy_op(uint16_t domain, uint32_t cmd, struct xen_domctl_perfctr_op *o)
 {
@@ -689,7 +820,8 @@ static void test_policy_matrix(void)
 	enum { NONE = XENPERFCTR_FILTER_NONE, ALLOW = XENPERFCTR_FILTER_ALLOW, DENY = XENPERFCTR_FILTER_DENY };
 	enum { DENIED = XENPERFCTR_LEVEL_DENIED, COUNT = XENPERFCTR_LEVEL_COUNT,
 	       SAMPLE = XENPERFCTR_LEVEL_SAMPLE, HOST = XENPERFCTR_LEVEL_HOST };
-	const uint64_t follow = XENPERFCTR_FEAT_HOST | XENPERFCTR_FEAT_FILTER | XENPERFCTR_FEAT_SAMPLING;
+	enum { SAMPLING = XENPERFCTR_FEAT_SAMPLING };
+	const uint64_t follow = XENPERFCTR_FEAT_HOST | XENPERFCTR_FEAT_FILTER | SAMPLING;
 	const struct {
 		uint32_t level, filter;
 		long query, insn, branches, sampling, host;
@@ -700,12 +832,12 @@ static void test_policy_matrix(void)
 		{ COUNT, NONE, 0, 0, 0, -EPERM, -EPERM, 0 },
 		{ COUNT, ALLOW, 0, 0, -EACCES, -EPERM, -EPERM, XENPERFCTR_FEAT_FILTER },
 		{ COUNT, DENY, 0, 0, -EACCES, -EPERM, -EPERM, XENPERFCTR_FEAT_FILTER },
-		{ SAMPLE, NONE, 0, 0, 0, -EOPNOTSUPP, -EPERM, 0 },
-		{ SAMPLE, ALLOW, 0, 0, -EACCES, -EOPNOTSUPP, -EPERM, XENPERFCTR_FEAT_FILTER },
-		{ SAMPLE, DENY, 0, 0, -EACCES, -EOPNOTSUPP, -EPERM, XENPERFCTR_FEAT_FILTER },
-		{ HOST, NONE, 0, 0, 0, -EOPNOTSUPP, 0, XENPERFCTR_FEAT_HOST },
-		{ HOST, ALLOW, 0, 0, -EACCES, -EOPNOTSUPP, 0, XENPERFCTR_FEAT_HOST | XENPERFCTR_FEAT_FILTER },
-		{ HOST, DENY, 0, 0, -EACCES, -EOPNOTSUPP, 0, XENPERFCTR_FEAT_HOST | XENPERFCTR_FEAT_FILTER },
+		{ SAMPLE, NONE, 0, 0, 0, 0, -EPERM, SAMPLING },
+		{ SAMPLE, ALLOW, 0, 0, -EACCES, 0, -EPERM, SAMPLING | XENPERFCTR_FEAT_FILTER },
+		{ SAMPLE, DENY, 0, 0, -EACCES, 0, -EPERM, SAMPLING | XENPERFCTR_FEAT_FILTER },
+		{ HOST, NONE, 0, 0, 0, 0, 0, SAMPLING | XENPERFCTR_FEAT_HOST },
+		{ HOST, ALLOW, 0, 0, -EACCES, 0, 0, SAMPLING | XENPERFCTR_FEAT_HOST | XENPERFCTR_FEAT_FILTER },
+		{ HOST, DENY, 0, 0, -EACCES, 0, 0, SAMPLING | XENPERFCTR_FEAT_HOST | XENPERFCTR_FEAT_FILTER },
 	};
 
 	for (unsigned int i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -1145,6 +1277,7 @@ void main(const void *start_info)
 	test_counts(p);
 	test_split();
 	test_stolen(p);
+	test_sampling(p);
 	if (privileged) {
 		test_policy_matrix();
 		test_policy_filter();

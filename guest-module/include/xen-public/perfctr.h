@@ -34,9 +34,10 @@
 #define __HYPERVISOR_perfctr_op          __HYPERVISOR_arch_2
 
 /*
- * Per vCPU.  EVTCHNOP_bind_virq; see XENPERFCTR_LOAD_STOLEN.  It also comes when
- * Xen has dropped a control that the host's policy does not allow any more:
- * @generation has changed.
+ * Per vCPU.  EVTCHNOP_bind_virq.  It comes when a counter has overflowed
+ * (@overflow in the vCPU's page), as XENPERFCTR_LOAD_STOLEN says, and when Xen
+ * has dropped a control that the host's policy does not allow any more
+ * (@generation has changed).
  */
 #define VIRQ_PERFCTR                     VIRQ_ARCH_2
 
@@ -111,6 +112,10 @@ struct xen_perfctr_query {
      * Zero on AMD.
      */
     uint32_t arch_events;
+
+    /* OUT: XENPERFCTR_MIN_PERIOD and _MAX_RATE of this hypervisor. */
+    uint32_t min_period;
+    uint32_t max_rate;
     uint32_t pad;
 };
 
@@ -165,6 +170,24 @@ struct xen_perfctr_register {
  */
 #define XENPERFCTR_OP_load               3
 
+/*
+ * Sampling.  A counter with XENPERFCTR_COUNTER_SAMPLING starts at minus the
+ * number of events until its overflow, modulo 2^width.  When it reaches zero all
+ * counters of the vCPU stop, the vCPU's page says which ones have overflowed and
+ * where the guest was, and VIRQ_PERFCTR is raised.  They stay stopped, with
+ * their values, also while the vCPU moves to other pCPUs, until
+ * XENPERFCTR_OP_resume or a load: what the guest does about the overflow is not
+ * counted.
+ *
+ * A period is at least MIN_PERIOD, so that the guest gets on, and less than half
+ * of the counter's range: 2^(width - 1) - 1 at most.  A vCPU that has had more
+ * than MAX_RATE / 100 overflows within 10 ms is throttled: resume and load let
+ * the counters count, but their overflow is as far away as it can be.  Then
+ * @throttled in the page has gone up, and a later load samples again.
+ */
+#define XENPERFCTR_MIN_PERIOD            1000
+#define XENPERFCTR_MAX_RATE              100000  /* overflows a second */
+
 struct xen_perfctr_counter {
     uint32_t index;  /* RDPMC operand; each counter at most once */
     uint32_t flags;
@@ -181,7 +204,7 @@ struct xen_perfctr_counter {
      * Fixed counter: USR (bit 16) and OS (bit 17) only.
      */
     uint64_t evtsel;
-    uint64_t period; /* SAMPLING: events until the overflow; else zero */
+    uint64_t period; /* SAMPLING: events between overflows; else zero */
 };
 
 struct xen_perfctr_load {
@@ -195,7 +218,15 @@ struct xen_perfctr_load {
      */
     uint32_t flags;
 #define XENPERFCTR_LOAD_STOLEN           (1U << 0)
+    /* @left is there. */
+#define XENPERFCTR_LOAD_LEFT             (1U << 1)
     struct xen_perfctr_counter counter[XENPERFCTR_MAX_COUNTERS];
+    /*
+     * With LOAD_LEFT, @nr of these are read: events until the first overflow of
+     * @counter[i] if it samples, from 1 to the longest period; 0: a period.  0
+     * for others.
+     */
+    uint64_t left[XENPERFCTR_MAX_COUNTERS];
 };
 
 #define XENPERFCTR_EVTSEL_USR            (1ULL << 16)
@@ -208,6 +239,17 @@ struct xen_perfctr_load {
  *   -ENOENT      this vCPU has no page registered
  */
 #define XENPERFCTR_OP_stop               4
+
+/*
+ * XENPERFCTR_OP_resume: after an overflow, let this vCPU's counters go on.
+ * Those that had overflowed start anew with their period, less what they have
+ * counted since; the others from the values that they have.  Nothing happens if
+ * there was no overflow.
+ * @arg: NULL.
+ *   -ENOENT      this vCPU has no page registered
+ *   -EIO         as for load
+ */
+#define XENPERFCTR_OP_resume             5
 
 /*
  * What Xen publishes about a vCPU.  Written only by Xen, only while the vCPU
@@ -225,7 +267,20 @@ struct xen_perfctr_page {
     uint64_t generation;
     /* TSC ticks since registration for which this vCPU did not run. */
     uint64_t tsc_stolen;
-    uint64_t reserved[5];
+    /*
+     * Counters that have overflowed: bit n: general counter n; bit
+     * XENPERFCTR_MAX_GENERAL + n: fixed counter n.  Not zero: all of this
+     * vCPU's counters are stopped.
+     */
+    uint32_t overflow;
+    /* With @overflow: where the guest was, the next instruction to execute. */
+    uint32_t ip_flags;
+#define XENPERFCTR_IP_USER               (1U << 0)   /* else its kernel */
+    uint64_t ip;
+    /* Goes up by one each time that a load or resume was throttled. */
+    uint32_t throttled;
+    uint32_t reserved1;
+    uint64_t reserved[2];
 };
 
 #if defined(__XEN__) || defined(__XEN_TOOLS__)
