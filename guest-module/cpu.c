@@ -105,6 +105,7 @@ static int control_locked(unsigned int cpu,
 	if (!c)
 		return -ENOMEM;
 	c->setup.control = *control;
+	c->setup.sampling = false;
 	err = perfctr_change_prepare(r.t, c);
 	if (err)
 		goto free;
@@ -126,12 +127,16 @@ free:
 /* By a handle that has the claim. */
 int perfctr_cpu_control(const struct perfctr_dev_cpu *arg)
 {
+	unsigned int i;
 	int err;
 
 	if (arg->cpu >= nr_cpu_ids || !cpu_possible(arg->cpu))
 		return -ENXIO;
 	if (arg->pad || arg->control.flags & ~PERFCTR_CTL_TSC_ON)
 		return -EINVAL;
+	for (i = 0; i < min_t(u32, arg->control.nr, PERFCTR_MAX_COUNTERS); i++)
+		if (arg->control.counter[i].ireset)
+			return -EINVAL;
 
 	cpus_read_lock();
 	mutex_lock(&cpu_mutex);

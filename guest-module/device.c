@@ -17,6 +17,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -190,10 +191,12 @@ static long ioctl_info(void __user *arg)
  * checked is not read again.  By fields, as the checks of a copy would cost more
  * than all of this.
  */
-static int get_control(struct perfctr_dev_control *control,
+static int get_control(struct perfctr_setup *s,
 		       const struct perfctr_dev_control __user *from)
 {
+	struct perfctr_dev_control *control = &s->control;
 	unsigned int i;
+	s64 any = 0;
 
 	if (!user_access_begin(from, sizeof(*from)))
 		return -EFAULT;
@@ -201,7 +204,7 @@ static int get_control(struct perfctr_dev_control *control,
 	unsafe_get_user(control->flags, &from->flags, fault);
 	unsafe_get_user(control->preserve, &from->preserve, fault);
 	unsafe_get_user(control->slice_us, &from->slice_us, fault);
-	unsafe_get_user(control->reserved, &from->reserved, fault);
+	unsafe_get_user(control->si_signo, &from->si_signo, fault);
 	/* What is too many is not copied, and an error for who checks it. */
 	for (i = 0; i < min_t(u32, control->nr, PERFCTR_MAX_COUNTERS); i++) {
 		struct perfctr_dev_counter *c = &control->counter[i];
@@ -210,8 +213,10 @@ static int get_control(struct perfctr_dev_control *control,
 		unsafe_get_user(c->flags, &from->counter[i].flags, fault);
 		unsafe_get_user(c->evtsel, &from->counter[i].evtsel, fault);
 		unsafe_get_user(c->ireset, &from->counter[i].ireset, fault);
+		any |= c->ireset;
 	}
 	user_access_end();
+	s->sampling = any;
 	return 0;
 
 fault:
@@ -226,11 +231,31 @@ static long ioctl_control(struct perfctr_thread *t, bool remote,
 	int err;
 
 	/* Not zeroed: nobody looks behind the counters that there are. */
-	err = get_control(&c.setup.control, arg);
+	err = get_control(&c.setup, arg);
 	if (err)
 		return err;
 	return remote ? perfctr_remote_control(t, &c) :
 			perfctr_thread_control(t, &c);
+}
+
+static long ioctl_ring(struct perfctr_thread *t, void __user *uarg)
+{
+	struct perfctr_dev_ring arg;
+	struct perfctr_ring *ring;
+	int err;
+
+	if (copy_from_user(&arg, uarg, sizeof(arg)))
+		return -EFAULT;
+	/* Who inherits a set has its ring. */
+	if (!t->founder)
+		return -ENOENT;
+	ring = perfctr_ring_create(&arg);
+	if (IS_ERR(ring))
+		return PTR_ERR(ring);
+	err = perfctr_thread_set_ring(t, ring);
+	if (err)
+		perfctr_ring_put(ring);
+	return err;
 }
 
 static long ioctl_read(struct perfctr_thread *t, bool remote, void __user *arg)
@@ -300,6 +325,10 @@ static long perfctr_ioctl(struct file *file, unsigned int cmd,
 	struct perfctr_thread *t;
 	bool remote;
 
+	/* These two are what a program's loop may be made of. */
+	if (cmd == PERFCTR_IOC_CONTROL || cmd == PERFCTR_IOC_STOP)
+		goto own;
+
 	/* For any handle. */
 	switch (cmd) {
 	case PERFCTR_IOC_INFO:
@@ -318,9 +347,9 @@ static long perfctr_ioctl(struct file *file, unsigned int cmd,
 	case PERFCTR_IOC_READ_GROUP:
 	case PERFCTR_IOC_NEXT_RECORD:
 	case PERFCTR_IOC_GET_CONTROL:
-	case PERFCTR_IOC_CONTROL:
-	case PERFCTR_IOC_STOP:
 	case PERFCTR_IOC_UNLINK:
+	case PERFCTR_IOC_RING:
+	case PERFCTR_IOC_IRESUME:
 		break;
 	default:
 		return -ENOTTY;
@@ -340,16 +369,26 @@ static long perfctr_ioctl(struct file *file, unsigned int cmd,
 	if (cmd == PERFCTR_IOC_GET_CONTROL)
 		return ioctl_get_control(t, uarg);
 
+own:
 	/* For the thread itself, or whom the kernel let at its memory. */
+	t = bound(file);
+	if (!t)
+		return -ENOENT;
+	remote = is_attached(file);
 	if (READ_ONCE(t->ended))
 		return -ENOENT;
 	if (!remote && !perfctr_thread_is_current(t))
 		return READ_ONCE(t->ended) ? -ENOENT : -EPERM;
-	switch (cmd) {
-	case PERFCTR_IOC_CONTROL:
+	if (cmd == PERFCTR_IOC_CONTROL)
 		return ioctl_control(t, remote, uarg);
-	case PERFCTR_IOC_STOP:
+	if (cmd == PERFCTR_IOC_STOP)
 		return remote ? perfctr_remote_stop(t) : perfctr_thread_stop(t);
+	switch (cmd) {
+	case PERFCTR_IOC_RING:
+		return ioctl_ring(t, uarg);
+	case PERFCTR_IOC_IRESUME:
+		return remote ? perfctr_remote_iresume(t) :
+				perfctr_thread_iresume(t);
 	default:
 		return remote ? perfctr_remote_unlink(t) :
 				perfctr_thread_unlink(t);
@@ -382,13 +421,58 @@ static const struct vm_operations_struct perfctr_vm_ops = {
 	.fault = perfctr_fault,
 };
 
+static vm_fault_t ring_fault(struct vm_fault *vmf)
+{
+	struct perfctr_thread *t = vmf->vma->vm_private_data;
+
+	vmf->page = perfctr_ring_mapped(t->ring, vmf->pgoff);
+	return vmf->page ? 0 : VM_FAULT_SIGBUS;
+}
+
+static const struct vm_operations_struct ring_vm_ops = {
+	.fault = ring_fault,
+};
+
+/* Whoever has the handle of the set has its samples, in any address space. */
+static int mmap_ring(struct perfctr_thread *t, struct vm_area_struct *vma)
+{
+	/* Set once, with all that belongs to it. */
+	struct perfctr_ring *ring = smp_load_acquire(&t->ring);
+
+	if (!ring)
+		return -ENOENT;
+	if (vma->vm_end - vma->vm_start != perfctr_ring_bytes(ring, vma->vm_pgoff) ||
+	    !(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	if (vma->vm_flags & VM_EXEC)
+		return -EACCES;
+	compat_vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_MAYEXEC);
+	vma->vm_private_data = t;
+	vma->vm_ops = &ring_vm_ops;
+	return 0;
+}
+
+static __poll_t perfctr_poll(struct file *file, struct poll_table_struct *wait)
+{
+	struct perfctr_thread *t = bound(file);
+	struct perfctr_ring *ring = t ? smp_load_acquire(&t->ring) : NULL;
+	__poll_t events;
+
+	if (!ring)
+		return EPOLLERR;
+	events = perfctr_ring_poll(ring, file, wait);
+	return perfctr_group_is_live(t) ? events : events | EPOLLHUP;
+}
+
 static int perfctr_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct perfctr_thread *t = bound(file);
 
 	if (!t)
 		return -ENOENT;
-	if (vma->vm_pgoff || vma->vm_end - vma->vm_start != PAGE_SIZE)
+	if (vma->vm_pgoff)
+		return mmap_ring(t, vma);
+	if (vma->vm_end - vma->vm_start != PAGE_SIZE)
 		return -EINVAL;
 	/* By MAYSHARE: of a handle opened read-only SHARED is not set. */
 	if (!(vma->vm_flags & VM_MAYSHARE))
@@ -411,6 +495,7 @@ static const struct file_operations perfctr_fops = {
 	/* The structures have one layout for 32- and 64-bit programs. */
 	.compat_ioctl	= compat_ptr_ioctl,
 	.mmap		= perfctr_mmap,
+	.poll		= perfctr_poll,
 };
 
 /* Each program may count itself, and what it might trace: open to all. */

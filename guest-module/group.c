@@ -79,7 +79,7 @@ struct perfctr_group {
 	u64 serial;
 };
 
-static struct workqueue_struct *free_wq;
+struct workqueue_struct *perfctr_wq;
 
 /* ----- memory ------------------------------------------------------------- */
 
@@ -140,7 +140,7 @@ static void release(struct kref *ref)
 	struct perfctr_group *g = container_of(ref, struct perfctr_group, ref);
 
 	/* After all that may just be looking whether they can have it. */
-	queue_rcu_work(free_wq, &g->free);
+	queue_rcu_work(perfctr_wq, &g->free);
 }
 
 static void group_put(struct perfctr_group *g)
@@ -301,6 +301,19 @@ void perfctr_group_end(struct perfctr_thread *t)
 
 	if (g)
 		leave_and_free(g, t);
+}
+
+/* Is there a member that has not ended? */
+bool perfctr_group_is_live(const struct perfctr_thread *t)
+{
+	struct perfctr_group *g = group_get(t);
+	bool live;
+
+	if (!g)
+		return !READ_ONCE(t->ended);
+	live = READ_ONCE(g->nr_live);
+	group_put(g);
+	return live;
 }
 
 /* ----- fork --------------------------------------------------------------- */
@@ -600,13 +613,15 @@ int perfctr_group_next_record(struct perfctr_thread *t,
 
 int __init perfctr_group_init(void)
 {
-	free_wq = alloc_workqueue("perfctr", WQ_UNBOUND, 0);
-	return free_wq ? 0 : -ENOMEM;
+	perfctr_wq = alloc_workqueue("perfctr", WQ_UNBOUND, 0);
+	return perfctr_wq ? 0 : -ENOMEM;
 }
 
 void perfctr_group_uninit(void)
 {
 	/* Our callbacks, and those that queue work. */
 	rcu_barrier();
-	destroy_workqueue(free_wq);
+	destroy_workqueue(perfctr_wq);
+	/* And those of sets whose last reference some work had. */
+	rcu_barrier();
 }

@@ -11,6 +11,9 @@
  *	cpu.c		whole vCPUs				-> thread.c
  *	group.c		the sums of a thread and what it has forked
  *	slots.c		what is loaded of more events than counters
+ *	sample.c	overflows: what becomes of them	-> ring.c, maps.c
+ *	ring.c		the rings that samples are written to
+ *	maps.c		where the code of samples is
  *	vcpu.c		what is loaded on one vCPU, and hotplug	-> xen.c
  *	xen.c		hypercalls; what this Xen offers
  */
@@ -54,16 +57,21 @@
 #define PERFCTR_DRIVER_VERSION "0.1"
 
 struct perfctr_group;
+struct perfctr_maps;
 struct perfctr_record;
+struct perfctr_ring;
+struct poll_table_struct;
+struct workqueue_struct;
 
 /**
  * struct perfctr_setup - what a set of counters is to do
- * @control: in force; all zero: none
+ * @control: in force; all zero: none.  Who makes a setup sets it and @sampling
  * @load: the same as Xen takes it, of @slot's counters
  * @map: position in @control of each counter in @load
  * @slots: how many slots of time the counters take turns in; 1: no turns
  * @slot: whose counters are in @load
  * @tsc: ticks are counted: with TSC_ON and with several slots
+ * @sampling: some counter has an ireset
  * @slice: ticks of a slot's turn
  */
 struct perfctr_setup {
@@ -73,6 +81,7 @@ struct perfctr_setup {
 	u8 slots;
 	u8 slot;
 	bool tsc;
+	bool sampling;
 	u64 slice;
 };
 
@@ -103,6 +112,13 @@ struct perfctr_setup {
  * @used: ... of which it has had this many
  * @debt: ... what each slot has had more than its turns
  * @loaded: ... ticks for which each counter was loaded
+ * @due: sampling: the sum at which each counter overflows next
+ * @overflow: suspended: what has overflowed
+ * @pending_signal: ... and the thread has not been told yet
+ * @suspended: until IRESUME
+ * @throttled: overflows came too often; some are not interrupted for
+ * @ring: where samples are written to, or NULL; set once
+ * @maps: what has been written of the thread's mappings, or NULL
  * @group: it and what it inherits to, or from; NULL: none
  * @link: in @group's list, under its lock
  * @record: in @group's tree, under its lock; NULL: none
@@ -132,6 +148,14 @@ struct perfctr_thread {
 	u64 used;
 	u64 debt[PERFCTR_MAX_SLOTS];
 	u64 loaded[PERFCTR_MAX_COUNTERS];
+
+	u64 due[PERFCTR_MAX_COUNTERS];
+	u32 overflow;
+	u32 pending_signal;
+	bool suspended;
+	bool throttled;
+	struct perfctr_ring *ring;
+	struct perfctr_maps *maps;
 
 	struct perfctr_group __rcu *group;
 	struct list_head link;
@@ -195,6 +219,14 @@ bool perfctr_thread_exclude(void);
 void perfctr_thread_include(void);
 bool perfctr_thread_keeps_tsc(const struct perfctr_thread *t,
 			      const struct perfctr_setup *s);
+/* sample.c's; interrupts off. */
+int perfctr_thread_fold_only(struct perfctr_thread *t);
+void perfctr_thread_folded(struct perfctr_thread *t);
+void perfctr_thread_hide(struct perfctr_thread *t);
+void perfctr_thread_after_overflow(struct perfctr_thread *t);
+void perfctr_thread_unthrottle(struct perfctr_thread *t);
+int perfctr_thread_iresume(struct perfctr_thread *t);
+int perfctr_thread_set_ring(struct perfctr_thread *t, struct perfctr_ring *ring);
 void perfctr_thread_uninit(void);
 
 /* group.c */
@@ -214,8 +246,49 @@ void perfctr_group_release(struct perfctr_thread *t);
 int perfctr_group_read(struct perfctr_thread *t, struct perfctr_dev_group *out);
 int perfctr_group_next_record(struct perfctr_thread *t,
 			      struct perfctr_dev_record *out);
+bool perfctr_group_is_live(const struct perfctr_thread *t);
+/* Frees what can't be freed where the last reference goes; and maps.c's. */
+extern struct workqueue_struct *perfctr_wq;
 int perfctr_group_init(void);
 void perfctr_group_uninit(void);
+
+/* sample.c: with interrupts off, or by sched_in */
+void perfctr_sample_reset(struct perfctr_thread *t);
+void perfctr_sample_before_load(struct perfctr_thread *t);
+void perfctr_sample_interrupt(struct perfctr_thread *t);
+void perfctr_sample_switched_out(struct perfctr_thread *t);
+void perfctr_sample_stopped(struct perfctr_thread *t);
+void perfctr_sample_signal(struct perfctr_thread *t);
+int perfctr_sample_iresume(struct perfctr_thread *t);
+/* Of a set with a ring. */
+void perfctr_sample_comm(struct perfctr_thread *t, struct task_struct *task,
+			 bool exec);
+void perfctr_sample_fork(struct perfctr_thread *t);
+void perfctr_sample_exit(struct perfctr_thread *t);
+
+/* maps.c */
+void perfctr_maps_want(struct perfctr_thread *t, u64 ip, u64 tsc);
+void perfctr_maps_exec(struct perfctr_thread *t);
+void perfctr_maps_alloc(struct perfctr_thread *t, gfp_t gfp);
+
+/* ring.c */
+struct perfctr_ring *perfctr_ring_create(const struct perfctr_dev_ring *arg);
+void perfctr_ring_get(struct perfctr_ring *ring);
+void perfctr_ring_put(struct perfctr_ring *ring);
+struct page *perfctr_ring_mapped(struct perfctr_ring *ring, unsigned long pgoff);
+size_t perfctr_ring_bytes(const struct perfctr_ring *ring, unsigned long pgoff);
+__poll_t perfctr_ring_poll(struct perfctr_ring *ring, struct file *file,
+			   struct poll_table_struct *wait);
+/* Interrupts off. */
+void perfctr_ring_wake(struct perfctr_ring *ring);
+unsigned int perfctr_ring_depth(const struct perfctr_ring *ring);
+void *perfctr_ring_reserve(struct perfctr_ring *ring, u16 type, u16 flags,
+			   u32 size);
+void perfctr_ring_commit(struct perfctr_ring *ring, void *record, u32 size);
+void perfctr_ring_skipped(struct perfctr_ring *ring, u64 nr);
+void perfctr_ring_fill_task(const struct perfctr_ring *ring,
+			    struct perfctr_ring_task *record,
+			    struct task_struct *task, u64 tsc);
 
 /* slots.c */
 int perfctr_slots_check(struct perfctr_setup *s);
@@ -232,6 +305,7 @@ struct perfctr_thread *perfctr_remote_attach(const struct perfctr_dev_attach *ar
 int perfctr_remote_control(struct perfctr_thread *t, struct perfctr_change *change);
 int perfctr_remote_stop(struct perfctr_thread *t);
 int perfctr_remote_unlink(struct perfctr_thread *t);
+int perfctr_remote_iresume(struct perfctr_thread *t);
 
 /* cpu.c: may sleep, but offline() */
 int perfctr_cpu_claim(void);
@@ -263,6 +337,8 @@ void perfctr_tracepoint_uninit(void);
  * @slice_armed: @slice_timer will come
  * @slice_timer: ends a slot's turn
  * @slice_deadline: when, in ticks
+ * @throttled: @page->throttled as we have seen it last
+ * @throttle_timer: ends it
  * @irq: of VIRQ_PERFCTR; negative: none
  */
 struct perfctr_vcpu {
@@ -277,6 +353,8 @@ struct perfctr_vcpu {
 	struct hrtimer timer;
 	struct hrtimer slice_timer;
 	u64 slice_deadline;
+	u32 throttled;
+	struct hrtimer throttle_timer;
 	int irq;
 };
 
@@ -286,6 +364,7 @@ int perfctr_vcpu_load_other(struct perfctr_vcpu *v,
 			    const struct xen_perfctr_load *load);
 int perfctr_vcpu_why_lost(const struct xen_perfctr_load *load);
 void perfctr_vcpu_forget(void);
+bool perfctr_vcpu_was_throttled(void);
 void perfctr_vcpu_slice(u64 now, u64 ticks);
 void perfctr_vcpu_arm_fold(struct perfctr_vcpu *v);
 
@@ -306,7 +385,7 @@ static inline bool perfctr_vcpu_still_loaded(void)
 
 /*
  * By words: no padding, and a switch has no time for memcmp().  @period is 0 in
- * both, as there is no sampling yet.
+ * both: a control that samples is the same as none (perfctr_vcpu_load_other()).
  */
 static inline bool perfctr_same_load(const struct xen_perfctr_load *a,
 				     const struct xen_perfctr_load *b)
@@ -403,9 +482,12 @@ void perfctr_vcpu_fold_running(const struct perfctr_thread *t,
 
 /* xen.c */
 extern struct perfctr_dev_info perfctr_info;
+/* All ones in their widths */
+extern u64 perfctr_general_mask;
+extern u64 perfctr_fixed_mask;
 int perfctr_xen_op(unsigned int op, const void *arg);
 void perfctr_xen_explain(int err);
-int perfctr_xen_check(const struct perfctr_dev_control *control);
+int perfctr_xen_check(const struct perfctr_setup *s);
 bool perfctr_xen_same_pmu(void);
 int perfctr_xen_refresh(void);
 int perfctr_xen_init(void);

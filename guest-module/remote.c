@@ -236,6 +236,16 @@ int perfctr_remote_stop(struct perfctr_thread *t)
 	return stop_machine_for(stop_stopped, t);
 }
 
+static int iresume_stopped(void *t)
+{
+	return perfctr_thread_iresume(t);
+}
+
+int perfctr_remote_iresume(struct perfctr_thread *t)
+{
+	return stop_machine_for(iresume_stopped, t);
+}
+
 static int unlink_stopped(void *t)
 {
 	return perfctr_thread_unlink(t);

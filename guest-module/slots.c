@@ -62,6 +62,23 @@ int perfctr_slots_check(struct perfctr_setup *s)
 	return 0;
 }
 
+/* What a control that samples has besides.  Each overflow a whole period off. */
+static noinline void load_periods(struct perfctr_setup *s)
+{
+	unsigned int i;
+
+	s->load.flags |= XENPERFCTR_LOAD_LEFT;
+	for (i = 0; i < s->load.nr; i++) {
+		const s64 ireset = s->control.counter[s->map[i]].ireset;
+
+		s->load.left[i] = 0;
+		if (!ireset)
+			continue;
+		s->load.counter[i].flags |= XENPERFCTR_COUNTER_SAMPLING;
+		s->load.counter[i].period = -ireset;
+	}
+}
+
 /* Make @s->load what @slot counts. */
 void perfctr_slots_load(struct perfctr_setup *s, unsigned int slot)
 {
@@ -85,6 +102,8 @@ void perfctr_slots_load(struct perfctr_setup *s, unsigned int slot)
 	load->nr = n;
 	load->flags = s->tsc ? XENPERFCTR_LOAD_STOLEN : 0;
 	s->slot = slot;
+	if (unlikely(s->sampling))
+		load_periods(s);
 }
 
 /* From @s->control, checked, all the rest. */

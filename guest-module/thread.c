@@ -198,8 +198,14 @@ static void drop_control(struct perfctr_thread *t)
 	/* Behind @nr nothing is looked at. */
 	memset(control, 0, offsetof(struct perfctr_dev_control, counter));
 	t->setup.tsc = false;
+	t->setup.sampling = false;
 	t->counting = false;
 	t->on_exec = false;
+	if (unlikely(t->suspended)) {
+		t->suspended = false;
+		t->pending_signal = 0;
+		t->page->status &= ~PERFCTR_STATUS_SUSPENDED;
+	}
 }
 
 /*
@@ -262,11 +268,16 @@ static __always_inline int start_or_load(struct perfctr_thread *t, bool loaded)
 		perfctr_slots_next(t);
 		raw_write_seqcount_end(&t->seq);
 	}
-	if (!loaded)
+	if (!loaded) {
+		if (unlikely(s->sampling))
+			perfctr_sample_before_load(t);
 		err = perfctr_vcpu_load(&s->load);
+	}
 	if (unlikely(err))
 		return start_failed(t, err);
 	perfctr_vcpu_set_running(t);
+	if (unlikely(s->sampling))
+		t->throttled = perfctr_vcpu_was_throttled();
 	if (unlikely(s->slots > 1))
 		perfctr_vcpu_slice(rdtsc(), t->turn - t->used);
 
@@ -368,6 +379,21 @@ static int fold(struct perfctr_thread *t)
 	return 0;
 }
 
+/* @t runs no more: its sums are its counts. */
+static __always_inline void hide(struct perfctr_thread *t)
+{
+	perfctr_vcpu_set_running(NULL);
+
+	raw_write_seqcount_begin(&t->seq);
+	page_stop(t);
+	raw_write_seqcount_end(&t->seq);
+}
+
+void perfctr_thread_hide(struct perfctr_thread *t)
+{
+	hide(t);
+}
+
 /* Fold, and leave the page so that the sums are the counts. */
 static int stop(struct perfctr_thread *t)
 {
@@ -376,11 +402,9 @@ static int stop(struct perfctr_thread *t)
 	err = fold(t);
 	if (unlikely(err))
 		return err;
-	perfctr_vcpu_set_running(NULL);
-
-	raw_write_seqcount_begin(&t->seq);
-	page_stop(t);
-	raw_write_seqcount_end(&t->seq);
+	hide(t);
+	if (unlikely(t->setup.sampling))
+		perfctr_sample_stopped(t);
 	return 0;
 }
 
@@ -389,14 +413,81 @@ static bool is_running(const struct perfctr_thread *t)
 	return perfctr_vcpu_running() == t;
 }
 
-/* An interrupt.  @t is running. */
-void perfctr_thread_fold(struct perfctr_thread *t)
+int perfctr_thread_fold_only(struct perfctr_thread *t)
 {
-	if (fold(t) || t->setup.slots == 1 || !perfctr_slots_due(t))
+	return fold(t);
+}
+
+/* @t is running and was folded just now. */
+void perfctr_thread_folded(struct perfctr_thread *t)
+{
+	if (t->setup.slots == 1 || !perfctr_slots_due(t))
 		return;
 	/* The next slot's turn. */
 	perfctr_vcpu_set_running(NULL);
 	start(t);
+}
+
+/*
+ * An interrupt.  @t is running.  If it has an overflow, that has an interrupt of
+ * its own, and a change of slots comes after it.
+ */
+void perfctr_thread_fold(struct perfctr_thread *t)
+{
+	if (!fold(t) && likely(!t->setup.sampling))
+		perfctr_thread_folded(t);
+}
+
+/* @t is running, its overflow was dealt with: go on. */
+void perfctr_thread_after_overflow(struct perfctr_thread *t)
+{
+	int err;
+
+	if (unlikely(t->setup.slots > 1)) {
+		start(t);
+		return;
+	}
+	err = perfctr_xen_op(XENPERFCTR_OP_resume, NULL);
+	if (unlikely(err))
+		fail(t, err);
+	else
+		start_loaded(t);
+}
+
+/* @t is running, and was told that its overflows are put off: no more. */
+void perfctr_thread_unthrottle(struct perfctr_thread *t)
+{
+	if (stop(t))
+		return;
+	if (t->counting)
+		start(t);
+}
+
+/*
+ * @t is the calling thread's, or of one that is kept from running.
+ */
+int perfctr_thread_iresume(struct perfctr_thread *t)
+{
+	unsigned long flags;
+	int err;
+
+	local_irq_save(flags);
+	err = t->ended ? -ENOENT : perfctr_sample_iresume(t);
+	if (!err && perfctr_thread_of(current) == t)
+		start(t);
+	local_irq_restore(flags);
+	return err;
+}
+
+/* The ring is @t's then. */
+int perfctr_thread_set_ring(struct perfctr_thread *t, struct perfctr_ring *ring)
+{
+	if (t->in_force)
+		return -EBUSY;
+	if (cmpxchg(&t->ring, NULL, ring))
+		return -EEXIST;
+	perfctr_maps_alloc(t, GFP_KERNEL_ACCOUNT);
+	return 0;
 }
 
 /* The timer of slots, which may come early.  @t is running. */
@@ -416,8 +507,12 @@ static void sched_in(struct preempt_notifier *notifier, int cpu)
 {
 	struct perfctr_thread *t = from_notifier(notifier);
 
-	if (!t->counting)
+	if (!t->counting) {
+		/* It overflowed as it was switched out. */
+		if (unlikely(t->pending_signal))
+			perfctr_sample_signal(t);
 		return;
+	}
 	/* Against the timers and the IPIs; the kernel enabled them before. */
 	local_irq_disable();
 	start(t);
@@ -434,8 +529,11 @@ static void sched_out(struct preempt_notifier *notifier,
 	 * finds them loaded.  The page still says that they run: it is looked
 	 * at again when the thread is, and has a new start then.
 	 */
-	if (is_running(t) && likely(!fold(t)))
+	if (is_running(t) && likely(!fold(t))) {
 		perfctr_vcpu_set_running(NULL);
+		if (unlikely(t->setup.sampling))
+			perfctr_sample_switched_out(t);
+	}
 }
 
 static struct preempt_ops preempt_ops = {
@@ -458,6 +556,7 @@ static void copy_setup(struct perfctr_setup *to, const struct perfctr_setup *fro
 	to->slots = from->slots;
 	to->slot = from->slot;
 	to->tsc = from->tsc;
+	to->sampling = from->sampling;
 	to->slice = from->slice;
 }
 
@@ -582,7 +681,7 @@ static void inherit(struct perfctr_thread *parent, struct task_struct *child)
 	copy_setup(&t->setup, &parent->setup);
 	t->setup.control.preserve = 0;
 	t->on_exec = parent->on_exec;
-	t->counting = parent->counting;
+	t->counting = parent->counting || parent->suspended;
 	t->cloexec = parent->cloexec;
 	if (t->setup.slots > 1) {
 		perfctr_slots_load(&t->setup, 0);
@@ -599,6 +698,14 @@ static void inherit(struct perfctr_thread *parent, struct task_struct *child)
 	set_in_force(t, true);
 	atomic_inc(&live);
 	perfctr_group_inherit(parent, t);
+	if (t->setup.sampling)
+		perfctr_sample_reset(t);
+	if (parent->ring) {
+		perfctr_ring_get(parent->ring);
+		t->ring = parent->ring;
+		perfctr_maps_alloc(t, GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+		perfctr_sample_fork(t);
+	}
 	perfctr_thread_put(t);
 }
 
@@ -618,7 +725,7 @@ void perfctr_thread_fork(struct perfctr_thread *parent,
 	/* Once more: an interrupt, or this stop, may have found an error. */
 	if (parent->setup.control.flags & PERFCTR_CTL_INHERIT)
 		inherit(parent, child);
-	if (was_running)
+	if (was_running && parent->counting)
 		start(parent);
 	local_irq_restore(flags);
 }
@@ -634,6 +741,7 @@ static void free_rcu_fn(struct rcu_head *rcu)
 
 	/* A mapping that is being torn down may still hold the page. */
 	free_page((unsigned long)t->page);
+	kfree(t->maps);
 	kfree(t);
 }
 
@@ -642,6 +750,7 @@ static void release(struct kref *ref)
 	struct perfctr_thread *t = container_of(ref, struct perfctr_thread, ref);
 
 	perfctr_group_release(t);
+	perfctr_ring_put(t->ring);
 	/*
 	 * Nobody looks at it any more; but we may be in a tracepoint, with
 	 * preemption disabled, where a PREEMPT_RT kernel can't free.
@@ -671,6 +780,8 @@ static int end(struct perfctr_thread *t, u32 status, int error)
 	if (is_running(t))
 		stop(t);
 	set_in_force(t, false);
+	if (t->ring && status & PERFCTR_STATUS_EXITED)
+		perfctr_sample_exit(t);
 
 	raw_write_seqcount_begin(&t->seq);
 	page_stop(t);
@@ -683,6 +794,9 @@ static int end(struct perfctr_thread *t, u32 status, int error)
 	raw_write_seqcount_end(&t->seq);
 
 	perfctr_group_end(t);
+	/* Who waits for the end of all. */
+	if (t->ring)
+		perfctr_ring_wake(t->ring);
 	/* Interrupts off for this, too: no switch looks at a list in change. */
 	preempt_notifier_unregister(&t->notifier);
 	local_irq_restore(flags);
@@ -722,6 +836,12 @@ void perfctr_thread_exec(struct perfctr_thread *t, bool privileged)
 		return;
 	}
 	WRITE_ONCE(t->mm, current->mm);
+	if (t->ring) {
+		local_irq_save(flags);
+		perfctr_maps_exec(t);
+		perfctr_sample_comm(t, current, true);
+		local_irq_restore(flags);
+	}
 	if (!t->on_exec)
 		return;
 	local_irq_save(flags);
@@ -750,8 +870,7 @@ static void install(struct perfctr_thread *t, const struct perfctr_setup *new)
 	const struct perfctr_dev_control *control = &new->control;
 	const bool any = control->nr || new->tsc;
 	const bool keeps_tsc = perfctr_thread_keeps_tsc(t, new);
-	const u64 general = perfctr_width_mask(perfctr_info.general_width ?: 64);
-	const u64 fixed = perfctr_width_mask(perfctr_info.fixed_width ?: 64);
+	bool was_sampling;
 	struct perfctr_page *page = t->page;
 	unsigned int i, nr;
 
@@ -770,7 +889,7 @@ static void install(struct perfctr_thread *t, const struct perfctr_setup *new)
 		c->start = 0;
 		c->mask = i >= control->nr ? 0 :
 			control->counter[i].index >= PERFCTR_INDEX_FIXED ?
-			fixed : general;
+			perfctr_fixed_mask : perfctr_general_mask;
 		if (!keep) {
 			c->sum = 0;
 			t->loaded[i] = 0;
@@ -778,6 +897,7 @@ static void install(struct perfctr_thread *t, const struct perfctr_setup *new)
 			t->loaded[i] = page->tsc_sum;
 		}
 	}
+	was_sampling = t->setup.sampling;
 	copy_setup(&t->setup, new);
 	t->cloexec = control->flags & PERFCTR_CTL_CLOEXEC;
 	t->on_exec = control->flags & PERFCTR_CTL_START_ON_EXEC;
@@ -788,6 +908,8 @@ static void install(struct perfctr_thread *t, const struct perfctr_setup *new)
 	t->shown = false;
 	page->nr = control->nr;
 	page->status = any ? PERFCTR_STATUS_RUNNING : 0;
+	if (unlikely(new->sampling | was_sampling))
+		perfctr_sample_reset(t);
 	page->error = 0;
 	page->tsc_running = 0;
 	page->all_running = 0;
@@ -801,14 +923,13 @@ static void install(struct perfctr_thread *t, const struct perfctr_setup *new)
 		   PERFCTR_CTL_START_ON_EXEC | PERFCTR_CTL_INHERIT | \
 		   PERFCTR_CTL_RECORDS)
 
-static int check(struct perfctr_setup *s)
+static int check(const struct perfctr_thread *t, struct perfctr_setup *s)
 {
 	const struct perfctr_dev_control *control = &s->control;
 	const u32 both = PERFCTR_CTL_CLOEXEC | PERFCTR_CTL_START_ON_EXEC;
 	int err;
 
-	if (control->flags & ~CTL_FLAGS || (control->flags & both) == both ||
-	    control->reserved)
+	if (control->flags & ~CTL_FLAGS || (control->flags & both) == both)
 		return -EINVAL;
 	if (control->flags & PERFCTR_CTL_RECORDS &&
 	    !(control->flags & PERFCTR_CTL_INHERIT))
@@ -816,12 +937,16 @@ static int check(struct perfctr_setup *s)
 	if (control->nr > PERFCTR_MAX_COUNTERS ||
 	    control->preserve & ~(BIT_ULL(control->nr) - 1))
 		return -EINVAL;
-	err = perfctr_xen_check(control);
+	err = perfctr_xen_check(s);
 	if (err)
 		return err;
 	err = perfctr_slots_check(s);
 	if (err)
 		return err;
+	/* A ring takes the place of a signal. */
+	if (unlikely(control->si_signo) &&
+	    (!s->sampling || READ_ONCE(t->ring) || control->si_signo > _NSIG))
+		return -EINVAL;
 	/* Inheriting takes memory where a PREEMPT_RT kernel has none. */
 	if (control->flags & PERFCTR_CTL_INHERIT && IS_ENABLED(CONFIG_PREEMPT_RT))
 		return -EOPNOTSUPP;
@@ -836,7 +961,7 @@ int perfctr_change_prepare(struct perfctr_thread *t, struct perfctr_change *c)
 {
 	int err;
 
-	err = check(&c->setup);
+	err = check(t, &c->setup);
 	if (err)
 		return err;
 	perfctr_slots_setup(&c->setup);
@@ -902,14 +1027,17 @@ int perfctr_thread_change(struct perfctr_thread *t, struct perfctr_change *c,
 	if (!err && any)
 		err = try_load(&c->setup);
 	if (err) {
-		if (was_running)
+		if (was_running && t->counting)
 			start(t);
 		set_in_force(t, was_in_force);
 		return err;
 	}
 	perfctr_group_change(t, c);
 	install(t, &c->setup);
-	return t->counting && here ? start_loaded(t) : 0;
+	if (!t->counting || !here)
+		return 0;
+	/* What is left of a period has run on since it was loaded. */
+	return unlikely(t->setup.sampling) ? start(t) : start_loaded(t);
 }
 
 /* @t is the calling thread's. */

@@ -63,6 +63,12 @@ int perfctr_vcpu_load_other(struct perfctr_vcpu *v,
 	if (unlikely(err))
 		return err == -ENOENT ? -ENODEV : err;
 	memcpy(&v->loaded, load, load_size(load));
+	/*
+	 * A control that samples has to be loaded each time, as it says how far it
+	 * is to the next overflow: not a bit that any control has.
+	 */
+	if (unlikely(load->flags & XENPERFCTR_LOAD_LEFT))
+		v->loaded.flags = U32_MAX;
 	v->is_loaded = true;
 	v->generation = READ_ONCE(v->page->generation);
 	return 0;
@@ -144,17 +150,50 @@ static enum hrtimer_restart slice_timer(struct hrtimer *timer)
 }
 
 /*
- * VIRQ_PERFCTR: this vCPU was kept from running, or the host's policy has taken
- * its control away.  The thread's page has to say so before user mode can look
- * at it.
+ * VIRQ_PERFCTR: a counter has overflowed; or this vCPU was kept from running, or
+ * the host's policy has taken its control away: the thread's page has to say so
+ * before user mode can look at it.
  */
-static irqreturn_t stolen_interrupt(int irq, void *unused)
+static irqreturn_t virq_interrupt(int irq, void *unused)
 {
 	struct perfctr_thread *t = perfctr_vcpu_running();
 
-	if (t)
-		perfctr_thread_fold(t);
+	if (t) {
+		if (t->setup.sampling)
+			perfctr_sample_interrupt(t);
+		else
+			perfctr_thread_fold(t);
+	}
 	return IRQ_HANDLED;
+}
+
+/*
+ * A sampling control was loaded or resumed just now: has Xen put its overflows
+ * off?  Then a timer will load it anew.
+ */
+bool perfctr_vcpu_was_throttled(void)
+{
+	struct perfctr_vcpu *v = this_cpu_ptr(&perfctr_vcpus);
+	u32 throttled;
+
+	if (unlikely(!v->page))
+		return false;
+	throttled = READ_ONCE(v->page->throttled);
+	if (likely(throttled == v->throttled))
+		return false;
+	v->throttled = throttled;
+	/* Xen counts them in intervals of 10 ms. */
+	hrtimer_start(&v->throttle_timer, ms_to_ktime(10), HRTIMER_MODE_REL_PINNED_HARD);
+	return true;
+}
+
+static enum hrtimer_restart throttle_timer(struct hrtimer *timer)
+{
+	struct perfctr_vcpu *v = container_of(timer, struct perfctr_vcpu, throttle_timer);
+
+	if (v->running && v->running->throttled)
+		perfctr_thread_unthrottle(v->running);
+	return HRTIMER_NORESTART;
 }
 
 struct fold_target {
@@ -279,7 +318,7 @@ static int vcpu_online(unsigned int cpu)
 	page = alloc_pages_node(cpu_to_node(cpu), GFP_KERNEL | __GFP_ZERO, 0);
 	err = page ? register_vcpu(cpu, page_address(page)) : -ENOMEM;
 	if (!err) {
-		irq = bind_virq_to_irqhandler(VIRQ_PERFCTR, cpu, stolen_interrupt,
+		irq = bind_virq_to_irqhandler(VIRQ_PERFCTR, cpu, virq_interrupt,
 					      IRQF_PERCPU | IRQF_NOBALANCING,
 					      "perfctr", NULL);
 		if (irq < 0) {
@@ -303,6 +342,7 @@ static int vcpu_online(unsigned int cpu)
 	local_irq_disable();
 	v->is_loaded = false;
 	v->generation = READ_ONCE(xen_page->generation);
+	v->throttled = READ_ONCE(xen_page->throttled);
 	v->page = xen_page;
 	v->irq = irq;
 	local_irq_enable();
@@ -328,6 +368,7 @@ static int vcpu_offline(unsigned int cpu)
 	v->timer_armed = false;
 	hrtimer_cancel(&v->slice_timer);
 	v->slice_armed = false;
+	hrtimer_cancel(&v->throttle_timer);
 
 	/* Suspended, and offline before the host is: Xen does not have it. */
 	if (!xen_page && v->suspended_page) {
@@ -390,6 +431,7 @@ static void resume_vcpu(void *unused)
 		} else {
 			v->suspended_page = NULL;
 			v->generation = READ_ONCE(page->generation);
+			v->throttled = READ_ONCE(page->throttled);
 			v->page = page;
 		}
 	}
@@ -463,6 +505,8 @@ int __init perfctr_vcpu_init(void)
 		compat_hrtimer_setup(&v->timer, fold_timer, CLOCK_MONOTONIC,
 				     HRTIMER_MODE_REL_PINNED_HARD);
 		compat_hrtimer_setup(&v->slice_timer, slice_timer, CLOCK_MONOTONIC,
+				     HRTIMER_MODE_REL_PINNED_HARD);
+		compat_hrtimer_setup(&v->throttle_timer, throttle_timer, CLOCK_MONOTONIC,
 				     HRTIMER_MODE_REL_PINNED_HARD);
 	}
 

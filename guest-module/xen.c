@@ -6,6 +6,7 @@
  * check to give a program an exact error before anything was changed.
  */
 #include <linux/build_bug.h>
+#include <linux/cache.h>
 #include <linux/cpumask.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
@@ -31,6 +32,8 @@ static_assert(PERFCTR_FEAT_FILTER == XENPERFCTR_FEAT_FILTER);
 
 /* Written once, before there is a device; @features whenever it is asked for. */
 struct perfctr_dev_info perfctr_info;
+u64 perfctr_general_mask __ro_after_init;
+u64 perfctr_fixed_mask __ro_after_init;
 
 int perfctr_xen_op(unsigned int op, const void *arg)
 {
@@ -68,6 +71,26 @@ void perfctr_xen_explain(int err)
 	}
 }
 
+/* Of counters that are right but for that */
+static noinline int check_periods(const struct perfctr_dev_control *control,
+				  u64 features)
+{
+	unsigned int i;
+
+	if (!(features & PERFCTR_FEAT_SAMPLING))
+		return -EOPNOTSUPP;
+	for (i = 0; i < control->nr; i++) {
+		const struct perfctr_dev_counter *c = &control->counter[i];
+		const unsigned int width = c->index >= PERFCTR_INDEX_FIXED ?
+			perfctr_info.fixed_width : perfctr_info.general_width;
+
+		if (c->ireset && (c->ireset > -(s64)perfctr_info.min_period ||
+				  c->ireset <= -(s64)BIT_ULL(width - 1)))
+			return -EINVAL;
+	}
+	return 0;
+}
+
 /* Of one counter; *@taken: those of its slot of time before it. */
 static __always_inline int check_counter(const struct perfctr_dev_counter *c,
 					 u64 *taken, u64 general, u64 fixed,
@@ -88,7 +111,7 @@ static __always_inline int check_counter(const struct perfctr_dev_counter *c,
 	if (n >= 64 || !(general & ~*taken & BIT_ULL(n)) || c->evtsel & ~mask)
 		return -EINVAL;
 	*taken |= BIT_ULL(n);
-	if (c->ireset || (modes == os && !(features & PERFCTR_FEAT_SPLIT)))
+	if (modes == os && !(features & PERFCTR_FEAT_SPLIT))
 		return -EOPNOTSUPP;
 	if (c->flags & PERFCTR_COUNTER_HOST &&
 	    (!(features & PERFCTR_FEAT_HOST) || modes == usr || modes == os))
@@ -97,8 +120,9 @@ static __always_inline int check_counter(const struct perfctr_dev_counter *c,
 }
 
 /* What a control may ask for: -EINVAL, or -EOPNOTSUPP by a feature bit. */
-int perfctr_xen_check(const struct perfctr_dev_control *control)
+int perfctr_xen_check(const struct perfctr_setup *s)
 {
+	const struct perfctr_dev_control *control = &s->control;
 	const struct perfctr_dev_info *info = &perfctr_info;
 	const u64 general = info->general, fixed = info->fixed;
 	const u64 mask = info->evtsel_mask, features = READ_ONCE(info->features);
@@ -120,7 +144,7 @@ int perfctr_xen_check(const struct perfctr_dev_control *control)
 		if (err)
 			return err;
 	}
-	return 0;
+	return unlikely(s->sampling) ? check_periods(control, features) : 0;
 }
 
 /* What there is, checked. */
@@ -142,9 +166,7 @@ static int query_pmu(struct xen_perfctr_query *query)
 
 static void set_features(u64 features)
 {
-	/* Sampling needs delivery in this module, which it does not have yet. */
-	WRITE_ONCE(perfctr_info.features,
-		   features & ~(u64)PERFCTR_FEAT_SAMPLING);
+	WRITE_ONCE(perfctr_info.features, features);
 }
 
 /*
@@ -197,7 +219,8 @@ bool perfctr_xen_same_pmu(void)
 	    query.general == info->general && query.fixed == info->fixed &&
 	    query.general_width == info->general_width &&
 	    query.fixed_width == info->fixed_width &&
-	    query.evtsel_mask == info->evtsel_mask) {
+	    query.evtsel_mask == info->evtsel_mask &&
+	    query.min_period == info->min_period) {
 		set_features(query.features);
 		return true;
 	}
@@ -232,6 +255,10 @@ int __init perfctr_xen_init(void)
 	info->general_width = query.general_width;
 	info->fixed_width = query.fixed_width;
 	info->evtsel_mask = query.evtsel_mask;
+	perfctr_general_mask = perfctr_width_mask(query.general_width ?: 64);
+	perfctr_fixed_mask = perfctr_width_mask(query.fixed_width ?: 64);
+	info->min_period = query.min_period;
+	info->max_rate = query.max_rate;
 	info->tsc_khz = tsc_khz;
 	info->cpus = num_possible_cpus();
 	fill_names(info);

@@ -353,8 +353,14 @@ static void test_control_errors(int fd)
 	fails(control(fd, &c), EINVAL, "CONTROL: the enable bit");
 	c = two(); c.counter[1].evtsel |= 1ull << 63;
 	fails(control(fd, &c), EINVAL, "CONTROL: a reserved bit");
-	c = two(); c.counter[1].ireset = -1000;
-	fails(control(fd, &c), EOPNOTSUPP, "CONTROL: sampling");
+	c = two(); c.counter[1].ireset = -(__s64)info.min_period + 1;
+	fails(control(fd, &c), EINVAL, "CONTROL: a period too short");
+	c = two(); c.counter[1].ireset = 100000;
+	fails(control(fd, &c), EINVAL, "CONTROL: a period of the wrong sign");
+	c = two(); c.counter[1].ireset = -(1ll << (info.general_width - 1));
+	fails(control(fd, &c), EINVAL, "CONTROL: a period too long");
+	c = two(); c.counter[1].ireset = -100000; c.si_signo = 65;
+	fails(control(fd, &c), EINVAL, "CONTROL: no such signal");
 	if (!(info.features & PERFCTR_FEAT_SPLIT)) {
 		c = two(); c.counter[1].evtsel &= ~USR;
 		fails(control(fd, &c), EOPNOTSUPP, "CONTROL: kernel alone");
@@ -1013,7 +1019,7 @@ static void test_group_errors(int fd)
 	close(fd2);
 	c = two(); c.flags |= PERFCTR_CTL_RECORDS;
 	fails(control(fd, &c), EINVAL, "CONTROL: RECORDS without INHERIT");
-	c = two(); c.reserved = 1;
+	c = two(); c.si_signo = 1;
 	fails(control(fd, &c), EINVAL, "CONTROL: a reserved field");
 	c = two();
 	control(fd, &c);

@@ -25,6 +25,12 @@
  * form a group; whoever has a handle of the first set reads the group's sums.
  * A member that ends adds its counts to the group's in the same instant in
  * which it leaves it, so no sum ever misses or doubles one.
+ *
+ * Sampling: a counter with an @ireset overflows after that many events.  All
+ * counters of the thread stop there until it is resumed, so that what handles
+ * the overflow is not counted.  Either a record of it is written to the set's
+ * ring (PERFCTR_IOC_RING), which resumes by itself; or, in a set without a
+ * ring, the thread is sent @si_signo and stays suspended until IRESUME.
  */
 #ifndef _UAPI_PERFCTR_H
 #define _UAPI_PERFCTR_H
@@ -95,6 +101,7 @@ struct perfctr_page {
 #define PERFCTR_STATUS_RUNNING	(1u << 0)	/* a control is in force */
 #define PERFCTR_STATUS_ERROR	(1u << 1)	/* counting ended; sums are the last exact ones */
 #define PERFCTR_STATUS_EXITED	(1u << 2)	/* the thread is gone; sums are final */
+#define PERFCTR_STATUS_SUSPENDED (1u << 3)	/* after an overflow, until IRESUME */
 
 /* ----------------------------------- ioctls -------------------------------- */
 
@@ -111,6 +118,8 @@ struct perfctr_dev_info {
 	__u64 evtsel_mask;	/* bits allowed in the evtsel of a general counter */
 	__u32 tsc_khz;
 	__u32 cpus;		/* possible CPUs of this guest */
+	__u32 min_period;	/* sampling: -@ireset is at least this */
+	__u32 max_rate;		/* overflows a second and CPU; above: throttled */
 	char driver_version[32];
 	char guest[32];		/* "PV dom0", "PV domU", ... */
 	char hypervisor[64];	/* "Xen 4.17.6-pre" */
@@ -129,7 +138,12 @@ struct perfctr_dev_counter {
 	__u32 index;		/* RDPMC operand */
 	__u32 flags;		/* PERFCTR_COUNTER_* */
 	__u64 evtsel;		/* as in struct xen_perfctr_counter: enable bit clear */
-	__s64 ireset;		/* sampling; 0 until PERFCTR_FEAT_SAMPLING is there */
+	/*
+	 * Sampling: minus the number of events until an overflow.  That number
+	 * is from @min_period up to half the range of the counter's width, less
+	 * one.  0: the counter does not sample.  Needs FEAT_SAMPLING.
+	 */
+	__s64 ireset;
 };
 
 /*
@@ -157,7 +171,12 @@ struct perfctr_dev_control {
 	 * 100 to 1,000,000.  Zero where there is one slot only.
 	 */
 	__u32 slice_us;
-	__u32 reserved;
+	/*
+	 * Sampling without a ring: the signal that an overflow sends to the
+	 * thread, 1 to 64; 0: none.  Its si_code is PERFCTR_SI_OVF, and bit i of
+	 * the 32-bit word at si_pid says that counter[i] has overflowed.
+	 */
+	__u32 si_signo;
 	struct perfctr_dev_counter counter[PERFCTR_MAX_COUNTERS];
 };
 
@@ -168,6 +187,7 @@ struct perfctr_dev_control {
 #define PERFCTR_CTL_RECORDS	(1u << 4)	/* with INHERIT: NEXT_RECORD lists them apart */
 
 #define PERFCTR_SLICE_US	10000
+#define PERFCTR_SI_OVF		(-8)
 
 struct perfctr_dev_sums {
 	__u64 tsc;		/* virtual, as in struct perfctr_page */
@@ -198,6 +218,149 @@ struct perfctr_dev_group {
 	__u32 lost;		/* threads not counted: there was no memory for a set */
 	__u32 records_lost;	/* counted, but there is no record */
 	__u64 reserved[2];
+};
+
+/* ------------------------------- the ring of samples ----------------------- */
+
+/*
+ * One ring for each possible CPU, so that writers need no lock.  That of CPU n
+ * is mapped with MAP_SHARED from any handle of the set that has it,
+ * PERFCTR_RING_OFFSET(n) being the offset: a page with struct
+ * perfctr_ring_page, and behind it @size bytes of records.
+ *
+ * The kernel writes a record at @head modulo @size and then moves @head; who
+ * reads does so up to @head and moves @tail.  @head is read with acquire, @tail
+ * written with release semantics.  Both only grow.  A record does not wrap
+ * round the end of the data: there a RING_PAD fills it up.  A record for which
+ * there is no room is lost, counted in @lost, and told by RING_LOST when
+ * there is room again.  The kernel reads @tail, and nothing else.
+ */
+#define PERFCTR_RING_OFFSET(cpu)	(((__u64)(cpu) + 1) << 32)
+
+struct perfctr_ring_page {
+	__u32 version;		/* PERFCTR_ABI_VERSION_DEV */
+	__u32 size;		/* of the data in bytes, a power of two */
+	__u32 cpu;
+	__u32 reserved;
+	__u64 head;		/* bytes written, ever */
+	__u64 lost;		/* records, ever */
+	__u64 skipped;		/* overflows not sampled: RING_THROTTLED, ever */
+	__u64 reserved1[3];
+	__u64 tail;		/* bytes read, ever: the reader's */
+};
+
+struct perfctr_ring_record {
+	__u16 type;		/* PERFCTR_RING_* */
+	__u16 flags;
+	__u32 size;		/* bytes with this header, a multiple of 8 */
+};
+
+#define PERFCTR_RING_PAD	0
+#define PERFCTR_RING_SAMPLE	1
+#define PERFCTR_RING_LOST	2
+#define PERFCTR_RING_THROTTLED	3
+#define PERFCTR_RING_COMM	4
+#define PERFCTR_RING_FORK	5
+#define PERFCTR_RING_EXIT	6
+#define PERFCTR_RING_MMAP	7
+
+/* Process and thread ids are those of the namespace of who made the ring. */
+struct perfctr_ring_task {
+	struct perfctr_ring_record record;
+	__s32 pid;
+	__s32 tid;
+	__u64 tsc;		/* of this guest: orders the records of all CPUs */
+};
+
+struct perfctr_ring_sample {
+	struct perfctr_ring_task task;
+#define PERFCTR_SAMPLE_KERNEL	(1u << 0)	/* @ip is the guest kernel's */
+/*
+ * The thread did not execute at @ip any more when the overflow was noticed: @ip
+ * is 0, as it is not known.
+ */
+#define PERFCTR_SAMPLE_NO_IP	(1u << 1)
+	/*
+	 * Of the instruction that would have been executed next.  (The counted
+	 * event happened in one before; hardware may need some more.)
+	 */
+	__u64 ip;
+	__u64 vtsc;		/* the thread's virtual TSC; 0 without TSC_ON */
+	__u32 overflow;		/* bit i: counter[i] has overflowed */
+	__u32 cpu;
+	__u32 nr;		/* counters */
+	__u32 depth;		/* of the call chain */
+	/*
+	 * @nr sums of the thread, then @depth return addresses of user mode by
+	 * frame pointers, the innermost first.
+	 */
+	__u64 value[];
+};
+
+/* Before the first record that there is room for again. */
+struct perfctr_ring_lost {
+	struct perfctr_ring_record record;
+	__u64 nr;
+};
+
+/*
+ * Overflows came too often and were not interrupted for; the counts are exact
+ * nevertheless.
+ */
+struct perfctr_ring_throttled {
+	struct perfctr_ring_task task;
+	__u64 nr;		/* overflows not sampled */
+	__u32 overflow;		/* of which counter: a bit */
+	__u32 cpu;
+};
+
+struct perfctr_ring_comm {
+	struct perfctr_ring_task task;
+#define PERFCTR_COMM_EXEC	(1u << 0)	/* and all mappings are new */
+	char comm[16];		/* terminated */
+};
+
+/* @task is the new one. */
+struct perfctr_ring_fork {
+	struct perfctr_ring_task task;
+	__s32 ppid;		/* a copy of this process, or (pid) a thread in it */
+	__s32 ptid;
+};
+
+struct perfctr_ring_exit {
+	struct perfctr_ring_task task;
+	__u32 nr;
+	__u32 reserved;
+	__u64 value[];		/* the final sums */
+};
+
+/*
+ * Where a process has code: written by and by, when a sample of a thread lies
+ * where nothing is known, or the address space has changed.  It is often later
+ * in the ring than that sample, perhaps in another CPU's; @task.tsc is that of
+ * the sample, and of two records with the same one this comes first.
+ */
+struct perfctr_ring_mmap {
+	struct perfctr_ring_task task;
+	__u64 start;
+	__u64 end;
+	__u64 offset;		/* in the file, bytes */
+	__u64 ino;
+	__u32 maj;		/* 0, 0: no file */
+	__u32 min;
+	char path[];		/* terminated, padded with zeros; or "[vdso]", "//anon" */
+};
+
+/* Flags: also the user-mode call chain, by frame pointers. */
+#define PERFCTR_RINGS_CALLCHAIN	(1u << 0)
+#define PERFCTR_RINGS_MAX_DEPTH	127
+#define PERFCTR_RINGS_MAX_PAGES	1024
+
+struct perfctr_dev_ring {
+	__u32 flags;		/* PERFCTR_RINGS_* */
+	__u32 pages;		/* data of each CPU's: a power of two, 1 to 1024 */
+	__u32 depth;		/* with CALLCHAIN: 1 to MAX_DEPTH; else 0 */
+	__u32 reserved;
 };
 
 /* One member of a group. */
@@ -300,5 +463,21 @@ struct perfctr_dev_cpu {
  */
 #define PERFCTR_IOC_CPU_CONTROL	_IOW(PERFCTR_IOC_MAGIC, 11, struct perfctr_dev_cpu)
 #define PERFCTR_IOC_CPU_READ	_IOWR(PERFCTR_IOC_MAGIC, 12, struct perfctr_dev_cpu)
+
+/*
+ * Give the handle's set rings for its samples and those of all that inherits
+ * from it, before the CONTROL that starts sampling; once in its lifetime
+ * (EEXIST).  EBUSY: a control is in force.  ENOENT: the handle is not bound, or
+ * to a set that another one founded.  EINVAL, ENOMEM.
+ * poll() of the handle then says POLLIN while a ring is half full, and POLLHUP
+ * when no thread of the group is left.
+ */
+#define PERFCTR_IOC_RING	_IOW(PERFCTR_IOC_MAGIC, 13, struct perfctr_dev_ring)
+/*
+ * Resume the thread that an overflow has suspended: its counters go on, those
+ * that had overflowed with @ireset.  EPERM: it is not suspended, or not by the
+ * thread itself.  ENOENT.
+ */
+#define PERFCTR_IOC_IRESUME	_IO(PERFCTR_IOC_MAGIC, 14)
 
 #endif /* _UAPI_PERFCTR_H */
