@@ -30,8 +30,8 @@
  * fork() the parent's handle only is there to be closed: it reads zero, and
  * vperfctr_read_ctrs() fails with ESRCH.
  *
- * Signals: the functions that read (vperfctr_read_*, vperfctr_is_running) may
- * be called from a signal handler of that thread, also when they were
+ * Signals: the functions that read (vperfctr_read_*, vperfctr_is_running), and
+ * vperfctr_iresume, may be called from a signal handler of that thread, also when they were
  * interrupted themselves.  vperfctr_control, _stop, _unlink and _close must
  * not be called from a handler that may have interrupted a read: the read
  * would go on to execute RDPMC without a counter (SIGSEGV).
@@ -122,15 +122,16 @@ struct perfctr_cpu_control {
 			unsigned int offcore_rsp[2];
 		} nhlm;
 	};
-	int ireset[PERFCTR_MAX_PMCS]; /* i-mode: < 0, minus the period */
-	unsigned int _reserved[4];    /* zero */
+	int ireset
+		[PERFCTR_MAX_PMCS]; /* i-mode: < 0, minus the period; else unused */
+	unsigned int _reserved[4]; /* zero */
 };
 
 /* vperfctr_control.flags */
 #define VPERFCTR_CONTROL_CLOEXEC 1 /* unlink the counters on exec */
 
 struct vperfctr_control {
-	int si_signo; /* i-mode: the signal sent on overflow */
+	int si_signo; /* with i-mode entries: the signal of an overflow; 0: none */
 	struct perfctr_cpu_control cpu_control;
 	unsigned int preserve;     /* bit i: entry i keeps its sum */
 	unsigned int flags;        /* VPERFCTR_CONTROL_* */
@@ -186,9 +187,11 @@ struct vperfctr *vperfctr_open_mode(unsigned int mode);
  *   EINVAL      too many entries, no or a doubled counter, no enable bit, the
  *               interrupt bit in an a-mode entry, or event select bits that
  *               the CPU does not have or Xen does not allow
- *   EOPNOTSUPP  i-mode entries (not supported yet), an unsupported register
- *               of the union, kernel mode alone where user and kernel can't
- *               be told apart
+ *   EINVAL      i-mode entries: no interrupt bit, "ireset" not negative, a
+ *               period that is too short or too long, si_signo not 0 to 64
+ *   EOPNOTSUPP  i-mode entries where this guest can't sample, an unsupported
+ *               register of the union, kernel mode alone where user and kernel
+ *               can't be told apart
  *   EPERM       not the thread that opened the handle; or the host's policy
  *               does not give this guest counters any more
  *   EACCES      the host's policy does not let this guest count an event
@@ -279,6 +282,7 @@ void vperfctr_close(struct vperfctr *self);
  *                 slot's turn.
  *   host          Xen's own execution while the thread's virtual CPU is on a
  *                 physical one, for privileged guests.
+ *   samples       of all of them, in rings: "sampling", below.
  *
  *	struct vperfctr_group_control group = {
  *		.control = control,		// entries 0 to 5, say
@@ -319,6 +323,11 @@ struct vperfctr_group_control {
 	 */
 	unsigned int slot[PERFCTR_MAX_PMCS];
 	unsigned int _reserved[4]; /* zero */
+	/*
+	 * Of an i-mode entry whose ireset is 0: its period, in events.  For
+	 * those that an int can't say.
+	 */
+	unsigned long long period[PERFCTR_MAX_PMCS];
 };
 
 struct vperfctr_sums {
@@ -352,7 +361,8 @@ struct vperfctr_group_sums {
  * created.  Errors as there, and
  *   EINVAL      an unknown flag, a slot above 7, a gap between slots, a counter
  *               used twice in a slot, slice_us out of range or without slots,
- *               a _reserved field that is not zero
+ *               a period of an a-mode entry or beside an ireset, a _reserved
+ *               field that is not zero
  *   EOPNOTSUPP  Xen's own execution: this guest may not, or this Xen can't
  */
 int vperfctr_control_group(const struct vperfctr *self,
@@ -385,6 +395,216 @@ int vperfctr_read_group(const struct vperfctr *self,
  */
 unsigned long long vperfctr_estimate(const struct vperfctr_sums *sums,
 				     unsigned int i);
+
+/* --------------------------------- sampling ------------------------------ */
+
+/*
+ * A counter of an i-mode entry overflows after each "period" of events:
+ * -ireset.  At the overflow all counters of the thread stop, until it is
+ * resumed: so nothing that is done about a sample is counted, and the counts
+ * are as exact as those of a-mode entries.  The period is at least what perfex
+ * -i names (or struct perfctr_info's PERFCTR_FEATURE_PCINT is not there), and
+ * below half of what the counter can count.  Where overflows come too often
+ * for the host, some are not sampled, and it is told how many; they are counted
+ * all the same.
+ *
+ * There are two ways to get samples; perfctr_sampling(3) has an example of each.
+ *
+ * 1. A signal, as in perfctr 2.6.  The thread that overflowed is sent si_signo,
+ *    with si_code SI_PMC_OVF, and bit i of si_pmc_ovf_mask says that entry i has
+ *    overflowed.  The ucontext that its handler gets has the address.  It stays
+ *    suspended until the handler calls vperfctr_iresume().
+ *
+ * 2. Rings.  The kernel writes a record for each sample, and the thread goes on
+ *    by itself.  Whoever maps the rings reads them, at leisure: the thread, or
+ *    another process.  Also threads and children that inherit
+ *    (vperfctr_control_group()) write to them.
+ */
+
+/* siginfo_t of the signal: */
+#define SI_PMC_OVF      (-8)
+#define si_pmc_ovf_mask si_pid
+
+/*
+ * Let the counters of the thread go on that an overflow has suspended: those
+ * that overflowed with a new period.  May be called from a signal handler.
+ *   EPERM       it is not suspended; or not the thread that opened the handle
+ *   ENOENT      the counters were unlinked
+ */
+int vperfctr_iresume(const struct vperfctr *self);
+
+/* Of all rings of a thread's counters: one for each CPU of this guest. */
+struct vperfctr_rings;
+
+/* vperfctr_rings_control.flags */
+#define VPERFCTR_RINGS_CALLCHAIN 1 /* with each sample, who called whom */
+
+struct vperfctr_rings_control {
+	unsigned int flags; /* VPERFCTR_RINGS_* */
+	/*
+	 * Room for records: so many pages of 4096 bytes for each CPU, a power
+	 * of two, 1 to 1024; 0: 64.  A sample takes 56
+	 * bytes, and 8 for each entry of the control and each call.
+	 */
+	unsigned int pages;
+	/* With CALLCHAIN: at most so many calls, 1 to 127; 0: 127. */
+	unsigned int depth;
+	unsigned int _reserved; /* zero */
+};
+
+enum vperfctr_record_type {
+	VPERFCTR_RECORD_SAMPLE = 1,
+	VPERFCTR_RECORD_LOST = 2,
+	VPERFCTR_RECORD_THROTTLED = 3,
+	VPERFCTR_RECORD_COMM = 4,
+	VPERFCTR_RECORD_FORK = 5,
+	VPERFCTR_RECORD_EXIT = 6,
+	VPERFCTR_RECORD_MMAP = 7,
+};
+
+/* vperfctr_record.sample.flags */
+#define VPERFCTR_SAMPLE_KERNEL 1 /* the address is the guest kernel's */
+/*
+ * The thread did not execute any more when the overflow was noticed: where it
+ * was is not known, and the address is 0.
+ */
+#define VPERFCTR_SAMPLE_NO_IP  2
+
+/*
+ * One record.  What it points to is valid until the next call for these rings.
+ * Later versions may have more types: ignore what you don't know.
+ */
+struct vperfctr_record {
+	enum vperfctr_record_type type;
+	unsigned int cpu; /* whose ring it was in */
+	/*
+	 * The thread, as ids of the process that made the rings; 0 in LOST.
+	 * FORK: the new one.
+	 */
+	int pid, tid;
+	/*
+	 * When, in ticks of this guest's TSC (perfctr_info.cpu_khz), the same
+	 * for all CPUs; 0 in LOST.
+	 */
+	unsigned long long tsc;
+	union {
+		struct {
+			unsigned int flags; /* VPERFCTR_SAMPLE_* */
+			/* Bit i: entry i of the control has overflowed. */
+			unsigned int overflow;
+			/*
+			 * The instruction that would have been executed next.
+			 * (The counted event happened in one before; hardware
+			 * may need some more to notice.)
+			 */
+			unsigned long long ip;
+			/* As vperfctr_read_tsc(); 0 without tsc_on. */
+			unsigned long long vtsc;
+			/* The thread's counts: of @nr entries. */
+			const unsigned long long *values;
+			/*
+			 * @depth return addresses of user mode, by frame
+			 * pointers, the innermost first.
+			 */
+			const unsigned long long *chain;
+			unsigned int nr;
+			unsigned int depth;
+		} sample;
+		/* There was no room for so many records, before the next. */
+		struct {
+			unsigned long long nr;
+		} lost;
+		/*
+		 * So many overflows, of the entries whose bits are set, came
+		 * too fast to be sampled.
+		 */
+		struct {
+			unsigned long long nr;
+			unsigned int overflow;
+		} throttled;
+		/* Its name, from now on. */
+		struct {
+			const char *comm;
+			/* Not 0: by exec, so all its mappings are new. */
+			int exec;
+		} comm;
+		/*
+		 * The thread is new: in a new process with a copy of process
+		 * @ppid's memory, or, if that is its pid, another thread there.
+		 */
+		struct {
+			int ppid, ptid;
+		} fork;
+		/* The thread's final counts, of @nr entries. */
+		struct {
+			const unsigned long long *values;
+			unsigned int nr;
+		} exit;
+		/*
+		 * Code is mapped at addresses @start to @end - 1 of the process.
+		 * It is told when a sample has asked for it, so often after
+		 * that sample, but its tsc is that sample's, and of two records
+		 * of the same time this is the first.  @path: of the file, or
+		 * "[vdso]", "//anon" and the like.
+		 */
+		struct {
+			const char *path;
+			unsigned long long start, end;
+			unsigned long long offset; /* in the file, bytes */
+			unsigned long long ino;
+			unsigned int maj, min;
+		} mmap;
+	};
+};
+
+struct vperfctr_rings_totals {
+	/* Records for which there was no room. */
+	unsigned long long lost;
+	/* Overflows that came too fast to be sampled. */
+	unsigned long long skipped;
+};
+
+/*
+ * Give the thread's counters rings, as @control says, and map them; with NULL
+ * map those that they have.  Before the control that starts sampling.  The
+ * handle may be closed before the rings.
+ *   EINVAL      @control
+ *   EEXIST      they have rings
+ *   EBUSY       a control is in force: vperfctr_stop() first
+ *   ENOENT      no counters; NULL: no rings
+ *   EOPNOTSUPP  this guest can't sample
+ *   EPROTO      what is mapped is no ring that this library knows
+ *   ENOMEM, EMFILE
+ * Returns NULL on error.
+ */
+struct vperfctr_rings *
+vperfctr_rings_open(const struct vperfctr *self,
+		    const struct vperfctr_rings_control *control);
+
+/*
+ * The next record of all CPUs: those that are there when a call finds nothing
+ * left of the ones before, in the order of their time; so, over several calls,
+ * nearly in that order (MMAP: see there).  What is returned has left the ring.  One thread at a
+ * time, of one process: there is one reader only.
+ * Returns the record, or NULL: with errno 0 there is none at the moment;
+ *   EBADMSG     a ring has contents that make no sense.  They are skipped, up to
+ *               where it was written; the next call goes on.
+ */
+const struct vperfctr_record *vperfctr_rings_next(struct vperfctr_rings *rings);
+
+/*
+ * A file descriptor for poll(): POLLIN while a ring is at least half full,
+ * POLLHUP when no thread is left that writes to them.  Use a timeout: few
+ * records wait for long.
+ */
+int vperfctr_rings_fd(const struct vperfctr_rings *rings);
+
+/* Totals up to now; those in LOST and THROTTLED records are among them. */
+void vperfctr_rings_totals(const struct vperfctr_rings *rings,
+			   struct vperfctr_rings_totals *totals);
+
+/* Unmap and free; the counters go on.  NULL is allowed. */
+void vperfctr_rings_close(struct vperfctr_rings *rings);
 
 /* ------------------------------ another thread --------------------------- */
 
@@ -432,6 +652,14 @@ int rvperfctr_control(const struct rvperfctr *handle,
 /* As vperfctr_stop(), vperfctr_unlink().  ENOENT as above. */
 int rvperfctr_stop(const struct rvperfctr *handle);
 int rvperfctr_unlink(const struct rvperfctr *handle);
+
+/* As vperfctr_iresume(), and EPERM for any thread but that one itself. */
+int rvperfctr_iresume(const struct rvperfctr *handle);
+
+/* As vperfctr_rings_open(): to sample another process. */
+struct vperfctr_rings *
+rvperfctr_rings_open(const struct rvperfctr *handle,
+		     const struct vperfctr_rings_control *control);
 
 /* Free the handle; the counters live on with their thread.  NULL is allowed. */
 void rvperfctr_close(struct rvperfctr *handle);

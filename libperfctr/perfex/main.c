@@ -2,50 +2,14 @@
 /* perfex: count a command's hardware events. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "perfex.h"
-
-static int fail(int status, const struct message *message)
-{
-	fprintf(stderr, "perfex: %s\n", message->text);
-	return status;
-}
-
-/* Everything printed must have arrived. */
-static int finish_stdout(void)
-{
-	struct message message;
-
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return 0;
-	complain(&message, "standard output: %s", strerror(errno));
-	return fail(EXIT_PERFEX, &message);
-}
-
-/* The device and what it says; -1 with @message. */
-static int open_device(struct perfctr_dev_info *info, struct message *message)
-{
-	int fd = perfctr_device_open();
-
-	if (fd < 0) {
-		explain_open(errno, message);
-		return -1;
-	}
-	if (perfctr_device_info(fd, info) < 0) {
-		explain_device(errno, message);
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
+#include "profile.h"
 
 static int show_info(const struct cpu *cpu)
 {
@@ -54,7 +18,7 @@ static int show_info(const struct cpu *cpu)
 	int fd = open_device(&info, &message);
 
 	if (fd < 0)
-		return fail(EXIT_USAGE, &message);
+		return fail_with(EXIT_USAGE, &message);
 	close(fd);
 	report_info(stdout, cpu, &info);
 	return finish_stdout();
@@ -152,94 +116,7 @@ static void make_control(struct perfctr_dev_control *control,
 		control->slice_us = options->slice_us;
 }
 
-/* ---------------------------------- output ------------------------------- */
-
-/*
- * -o FILE.  It is opened before the command runs, so that a bad name costs
- * nothing, but an existing file is not touched until there is something to
- * write, and a new one does not stay if there is not.
- */
-struct output {
-	const char *path; /* NULL: standard error */
-	int fd;
-	bool created;
-};
-
-static int output_open(struct output *output, const char *path,
-		       struct message *message)
-{
-	output->path = path;
-	output->created = false;
-	output->fd = STDERR_FILENO;
-	if (!path)
-		return 0;
-	output->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	if (output->fd >= 0)
-		output->created = true;
-	else if (errno == EEXIST)
-		output->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-	if (output->fd < 0)
-		return complain(message, "%s: %s", path, strerror(errno));
-	return 0;
-}
-
-static void output_abandon(struct output *output)
-{
-	if (!output->path)
-		return;
-	close(output->fd);
-	if (output->created)
-		unlink(output->path);
-}
-
-static int output_write(struct output *output, const char *text, size_t size,
-			struct message *message)
-{
-	struct stat stat;
-	int error = 0;
-
-	if (output->path && !fstat(output->fd, &stat) &&
-	    S_ISREG(stat.st_mode) && ftruncate(output->fd, 0) < 0)
-		error = errno;
-	while (size && !error) {
-		ssize_t written = write(output->fd, text, size);
-
-		if (written >= 0) {
-			text += written;
-			size -= (size_t)written;
-		} else if (errno != EINTR) {
-			error = errno;
-		}
-	}
-	if (output->path && close(output->fd) < 0 && !error)
-		error = errno;
-	return error ? complain(message, "%s: %s",
-				output->path ? output->path : "standard error",
-				strerror(error))
-		     : 0;
-}
-
 /* ------------------------------------ run -------------------------------- */
-
-/* The command's own status, or its signal as our own. */
-static int pass_on(int wait_status)
-{
-	struct rlimit no_core = {0, 0};
-	sigset_t set;
-	int signal_number;
-
-	if (WIFEXITED(wait_status))
-		return WEXITSTATUS(wait_status);
-	signal_number = WTERMSIG(wait_status);
-	/* A core dump of perfex is of no use to anybody. */
-	setrlimit(RLIMIT_CORE, &no_core);
-	signal(signal_number, SIG_DFL);
-	sigemptyset(&set);
-	sigaddset(&set, signal_number);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	raise(signal_number);
-	return 128 + signal_number;
-}
 
 static int print_result(struct output *output, const struct report *report)
 {
@@ -251,26 +128,14 @@ static int print_result(struct output *output, const struct report *report)
 
 	if (!stream) {
 		complain(&message, "out of memory");
-		return fail(EXIT_PERFEX, &message);
+		return fail_with(EXIT_PERFEX, &message);
 	}
 	report_counts(stream, report);
 	if (fclose(stream) != 0 ||
 	    output_write(output, text, size, &message) < 0)
-		status = fail(EXIT_PERFEX, &message);
+		status = fail_with(EXIT_PERFEX, &message);
 	free(text);
 	return status;
-}
-
-/*
- * Were counts lost that the user had reason to expect?  That a program is
- * refused or still runs is how things are, and a line says so; but what the
- * command itself executes is what it is all about.
- */
-static bool is_failure(const struct result *result)
-{
-	const struct perfctr_dev_group *group = &result->group;
-
-	return result->first_error || group->errors || group->lost;
 }
 
 /* Returns perfex's own status. */
@@ -285,7 +150,7 @@ static int report_result(struct output *output, const struct report *report)
 		complain(&message,
 			 "the command ran, but its counts are lost: %s",
 			 strerror(result->read_error));
-		return fail(EXIT_PERFEX, &message);
+		return fail_with(EXIT_PERFEX, &message);
 	}
 	status = print_result(output, report);
 	/* Nobody may be looking at the file just now. */
@@ -306,21 +171,21 @@ static int count_command(const struct options *options, const struct cpu *cpu)
 
 	fd = open_device(&info, &message);
 	if (fd < 0)
-		return fail(EXIT_USAGE, &message);
+		return fail_with(EXIT_USAGE, &message);
 	names_initialize(cpu->vendor);
 	nr = choose_events(events, options, cpu, &info, &message);
 	if (nr < 0 || output_open(&output, options->output, &message) < 0) {
 		close(fd);
-		return fail(EXIT_USAGE, &message);
+		return fail_with(EXIT_USAGE, &message);
 	}
 	make_control(&control, options, events, (unsigned int)nr);
 
-	status = run_counted(options->command, fd, &control, events, &result,
-			     &message);
+	status = run_counted(options->command, fd, &control, events, NULL,
+			     &result, &message);
 	close(fd);
 	if (status) {
 		output_abandon(&output);
-		return fail(status, &message);
+		return fail_with(status, &message);
 	}
 
 	/* A reader of our output that has gone is an error, not our end. */
@@ -347,9 +212,14 @@ int main(int argc, char **argv)
 	struct cpu cpu;
 	int status = 0;
 
+	/* A program of such a name: "perfex -- record". */
+	if (argc > 1 && !strcmp(argv[1], "record"))
+		return record_main(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "report"))
+		return report_main(argc - 1, argv + 1);
 	if (options_parse(&options, argc, argv, &message) < 0) {
 		options_free(&options);
-		return fail(EXIT_USAGE, &message);
+		return fail_with(EXIT_USAGE, &message);
 	}
 	cpu_identify(&cpu);
 	switch (options.what) {

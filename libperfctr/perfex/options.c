@@ -12,10 +12,14 @@
 void options_help(FILE *stream)
 {
 	fputs("Usage: perfex [OPTION]... [-e EVENT[,EVENT]...]... COMMAND [ARGUMENT]...\n"
+	      "       perfex record [OPTION]... COMMAND [ARGUMENT]...\n"
+	      "       perfex report [OPTION]...\n"
 	      "       perfex -i | -l | -h | --version\n"
 	      "\n"
 	      "Run COMMAND, count events in all its threads and child processes, across exec,\n"
-	      "and print the sums when it ends.\n"
+	      "and print the sums when it ends.  record notes where they happen, and report\n"
+	      "shows it: perfex record -h, perfex report -h.  A command of that name is run by\n"
+	      "perfex -- record.\n"
 	      "\n"
 	      "  -e EVENT      count EVENT; without -e: instructions, cycles, branches\n"
 	      "  -m            more events than counters: they take turns.  Each count is then\n"

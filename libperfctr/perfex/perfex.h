@@ -7,10 +7,13 @@
  *	events.c	an event's text to its event select	-> names.c
  *	names.c		libpfm4's names
  *	assign.c	which counter counts which event
- *	run.c		the command, counted
+ *	run.c		the command, counted or sampled
+ *	output.c	files and errors
  *	report.c	what is printed
  *
- * Everything but main.c and run.c is free of the device, so it is tested on
+ * profile.h has those of perfex record and perfex report.
+ *
+ * Everything but main.c, run.c and record.c is free of the device, so it is tested on
  * any host (tests/unit).
  */
 #ifndef PERFEX_H
@@ -39,6 +42,33 @@ struct message {
 /* Writes it; returns -1, for "return complain(...)". */
 int complain(struct message *message, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* ---------------------------------- output.c ----------------------------- */
+
+/* The message for the user, on standard error; returns @status. */
+int fail_with(int status, const struct message *message);
+
+/* Everything printed must have arrived: 0, or EXIT_PERFEX. */
+int finish_stdout(void);
+
+/*
+ * -o FILE.  It is opened before the command runs, so that a bad name costs
+ * nothing, but an existing file is not touched until there is something to
+ * write, and a new one does not stay if there is not.
+ */
+struct output {
+	const char *path; /* NULL: standard error */
+	int fd;
+	bool created;
+};
+
+/* 0, or -1 with @message. */
+int output_open(struct output *output, const char *path,
+		struct message *message);
+void output_abandon(struct output *output);
+/* All of it at once; closes the file. */
+int output_write(struct output *output, const char *text, size_t size,
+		 struct message *message);
 
 /* ------------------------------ events.c, names.c ------------------------ */
 
@@ -164,16 +194,34 @@ struct result {
 	int read_error;  /* errno if there are no sums, or 0 */
 };
 
+/* The device and what it says; -1 with @message. */
+int open_device(struct perfctr_dev_info *info, struct message *message);
+
+/* What to do while the command runs. */
+struct watch {
+	const struct perfctr_dev_ring *ring; /* that its samples shall have */
+	/* Returns when the child, of which @pidfd is one, has ended. */
+	void (*run)(int pidfd, void *data);
+	void *data;
+};
+
 /*
  * Run @command with counters on, and wait for it.  @fd: an unbound handle.
  * What @control lets count besides is counted until the command ends.  @events:
- * whose counters are in @control, in that order.  Returns 0, or the exit status for perfex if the command was not run; then
- * @message says why.
+ * whose counters are in @control, in that order.  @watch: or NULL.  Returns 0,
+ * or the exit status for perfex if the command was not run; then @message says
+ * why.
  */
 int run_counted(char **command, int fd,
 		const struct perfctr_dev_control *control,
-		const struct event *events, struct result *result,
-		struct message *message);
+		const struct event *events, const struct watch *watch,
+		struct result *result, struct message *message);
+
+/* The command's own status, or its signal as our own. */
+int pass_on(int wait_status);
+
+/* Did @result lose counts that the user had reason to expect? */
+bool is_failure(const struct result *result);
 
 /* What a failed open, or ioctl, of the device means, and what to do. */
 void explain_open(int error, struct message *message);

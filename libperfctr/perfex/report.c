@@ -462,8 +462,12 @@ void report_info(FILE *stream, const struct cpu *cpu,
 		info->features & PERFCTR_FEAT_FILTER
 			? "yes: the host's policy allows only some events"
 			: "no");
-	fprintf(stream, "%-20s%s\n", "sampling",
-		info->features & PERFCTR_FEAT_SAMPLING ? "yes" : "no");
+	if (info->features & PERFCTR_FEAT_SAMPLING)
+		fprintf(stream,
+			"%-20syes: periods from %u events, at most %u samples a second and CPU\n",
+			"sampling", info->min_period, info->max_rate);
+	else
+		fprintf(stream, "%-20sno\n", "sampling");
 }
 
 void report_events(FILE *stream, const struct cpu *cpu,

@@ -12,6 +12,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -154,12 +156,14 @@ static unsigned int find_denied(int fd,
 
 static _Noreturn void be_child(char **command, int fd,
 			       const struct perfctr_dev_control *control,
+			       const struct perfctr_dev_ring *ring,
 			       const struct saved_signals *saved, int pipe_fd)
 {
 	struct child_failure failure = {IN_COUNTERS, 0, 0};
 	ssize_t ignored;
 
 	if (!perfctr_device_create(fd) &&
+	    (!ring || !perfctr_device_ring(fd, ring)) &&
 	    !perfctr_device_control(fd, control)) {
 		failure.stage = IN_EXEC;
 		give_signals_back(saved);
@@ -253,10 +257,22 @@ static void read_counts(int fd, bool records, struct result *result)
 		result->first_error = errno;
 }
 
+/* By a descriptor, so that it can be waited for among others. */
+static void watch_child(const struct watch *watch, pid_t pid)
+{
+	int pidfd = pidfd_open(pid, 0);
+
+	/* Without one: waitpid() is what is left. */
+	if (pidfd < 0)
+		return;
+	watch->run(pidfd, watch->data);
+	close(pidfd);
+}
+
 int run_counted(char **command, int fd,
 		const struct perfctr_dev_control *control,
-		const struct event *events, struct result *result,
-		struct message *message)
+		const struct event *events, const struct watch *watch,
+		struct result *result, struct message *message)
 {
 	struct child_failure failure;
 	struct saved_signals saved;
@@ -273,7 +289,8 @@ int run_counted(char **command, int fd,
 	take_signals(&saved);
 	pid = fork();
 	if (!pid)
-		be_child(command, fd, control, &saved, pipe_fds[1]);
+		be_child(command, fd, control, watch ? watch->ring : NULL,
+			 &saved, pipe_fds[1]);
 	close(pipe_fds[1]);
 	if (pid < 0) {
 		complain(message, "fork: %s", strerror(errno));
@@ -288,6 +305,8 @@ int run_counted(char **command, int fd,
 	failed = read_failure(pipe_fds[0], &failure);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	close(pipe_fds[0]);
+	if (watch && failed != sizeof(failure))
+		watch_child(watch, pid);
 	while (waitpid(pid, &result->wait_status, 0) < 0 && errno == EINTR)
 		;
 	result->seconds = seconds_since(&start);
@@ -297,4 +316,53 @@ int run_counted(char **command, int fd,
 		return explain_failure(&failure, events, command[0], message);
 	read_counts(fd, control->flags & PERFCTR_CTL_RECORDS, result);
 	return 0;
+}
+
+/* The device and what it says; -1 with @message. */
+int open_device(struct perfctr_dev_info *info, struct message *message)
+{
+	int fd = perfctr_device_open();
+
+	if (fd < 0) {
+		explain_open(errno, message);
+		return -1;
+	}
+	if (perfctr_device_info(fd, info) < 0) {
+		explain_device(errno, message);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* The command's own status, or its signal as our own. */
+int pass_on(int wait_status)
+{
+	struct rlimit no_core = {0, 0};
+	sigset_t set;
+	int signal_number;
+
+	if (WIFEXITED(wait_status))
+		return WEXITSTATUS(wait_status);
+	signal_number = WTERMSIG(wait_status);
+	/* A core dump of perfex is of no use to anybody. */
+	setrlimit(RLIMIT_CORE, &no_core);
+	signal(signal_number, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, signal_number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	raise(signal_number);
+	return 128 + signal_number;
+}
+
+/*
+ * Were counts lost that the user had reason to expect?  That a program is
+ * refused or still runs is how things are, and a line says so; but what the
+ * command itself executes is what it is all about.
+ */
+bool is_failure(const struct result *result)
+{
+	const struct perfctr_dev_group *group = &result->group;
+
+	return result->first_error || group->errors || group->lost;
 }

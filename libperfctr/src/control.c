@@ -6,6 +6,8 @@
  */
 
 #include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "internal.h"
@@ -18,6 +20,28 @@ static int fail_with(int error)
 	return -1;
 }
 
+/*
+ * Enabling and interrupting is Xen's business, so the device has no such bits.
+ * The historical entry has: the latter exactly if it is an i-mode one.
+ */
+static inline bool entry_to_device(const struct perfctr_cpu_control *from,
+				   struct perfctr_dev_control *to,
+				   unsigned int i, uint32_t interrupts)
+{
+	const uint32_t bits = PERFCTR_EVNTSEL_EN | PERFCTR_EVNTSEL_INT;
+	struct perfctr_dev_counter *counter = &to->counter[i];
+
+	if ((from->evntsel[i] & bits) != (PERFCTR_EVNTSEL_EN | interrupts))
+		return false;
+	counter->index = from->pmc_map[i];
+	counter->flags = 0;
+	/* Historically, that of an a-mode entry means nothing. */
+	counter->ireset = interrupts ? from->ireset[i] : 0;
+	counter->evtsel = (uint64_t)from->evntsel_high[i] << 32 |
+			  (from->evntsel[i] & ~bits);
+	return true;
+}
+
 int perfctr_cpu_control_to_device(const struct perfctr_cpu_control *from,
 				  struct perfctr_dev_control *to)
 {
@@ -26,34 +50,41 @@ int perfctr_cpu_control_to_device(const struct perfctr_cpu_control *from,
 	if (from->nractrs > PERFCTR_MAX_PMCS ||
 	    from->nrictrs > PERFCTR_MAX_PMCS - from->nractrs)
 		return fail_with(EINVAL);
-	/* i-mode comes with sampling.  The last two: MSRs beside a counter. */
-	if (from->nrictrs || from->nhlm.offcore_rsp[0] ||
-	    from->nhlm.offcore_rsp[1])
+	/* MSRs beside a counter. */
+	if (from->nhlm.offcore_rsp[0] || from->nhlm.offcore_rsp[1])
 		return fail_with(EOPNOTSUPP);
 
 	/* Nobody looks behind the counters that there are. */
 	memset(to, 0, offsetof(struct perfctr_dev_control, counter));
-	to->nr = from->nractrs;
+	to->nr = from->nractrs + from->nrictrs;
 	if (from->tsc_on)
 		to->flags |= PERFCTR_CTL_TSC_ON;
 
-	for (i = 0; i < from->nractrs; i++) {
-		if (!(from->evntsel[i] & PERFCTR_EVNTSEL_EN) ||
-		    from->evntsel[i] & PERFCTR_EVNTSEL_INT)
+	for (i = 0; i < from->nractrs; i++)
+		if (!entry_to_device(from, to, i, 0))
 			return fail_with(EINVAL);
-		to->counter[i].index = from->pmc_map[i];
-		to->counter[i].flags = 0;
-		to->counter[i].ireset = 0;
-		/* Enabling is Xen's business, so the device has no such bit. */
-		to->counter[i].evtsel =
-			(uint64_t)from->evntsel_high[i] << 32 |
-			(from->evntsel[i] & ~PERFCTR_EVNTSEL_EN);
-	}
+	for (; i < to->nr; i++)
+		if (!entry_to_device(from, to, i, PERFCTR_EVNTSEL_INT))
+			return fail_with(EINVAL);
 	return 0;
 }
 
-int perfctr_control_to_device(const struct vperfctr_control *from,
-			      struct perfctr_dev_control *to)
+/* Has each i-mode entry a period, and not one that would be none? */
+static inline bool periods_are_there(const struct perfctr_cpu_control *from,
+			      const struct perfctr_dev_control *to)
+{
+	unsigned int i;
+
+	for (i = from->nractrs; i < to->nr; i++)
+		if (to->counter[i].ireset >= 0)
+			return false;
+	return true;
+}
+
+/* All of struct vperfctr_control but the periods' presence. */
+static inline __attribute__((always_inline)) int
+translate(const struct vperfctr_control *from,
+		     struct perfctr_dev_control *to)
 {
 	if (from->flags & ~(unsigned int)VPERFCTR_CONTROL_CLOEXEC)
 		return fail_with(EINVAL);
@@ -63,7 +94,19 @@ int perfctr_control_to_device(const struct vperfctr_control *from,
 	to->preserve = from->preserve & ((UINT64_C(1) << to->nr) - 1);
 	if (from->flags & VPERFCTR_CONTROL_CLOEXEC)
 		to->flags |= PERFCTR_CTL_CLOEXEC;
+	/* Nor does the signal, where nothing overflows. */
+	if (from->cpu_control.nrictrs)
+		to->si_signo = (uint32_t)from->si_signo;
 	return 0;
+}
+
+int perfctr_control_to_device(const struct vperfctr_control *from,
+			      struct perfctr_dev_control *to)
+{
+	if (translate(from, to) < 0)
+		return -1;
+	return periods_are_there(&from->cpu_control, to) ? 0
+							 : fail_with(EINVAL);
 }
 
 int perfctr_group_control_to_device(const struct vperfctr_group_control *from,
@@ -76,7 +119,7 @@ int perfctr_group_control_to_device(const struct vperfctr_group_control *from,
 	for (i = 0; i < LENGTH(from->_reserved); i++)
 		if (from->_reserved[i])
 			return fail_with(EINVAL);
-	if (perfctr_control_to_device(&from->control, to) < 0)
+	if (translate(&from->control, to) < 0)
 		return -1;
 
 	if (from->flags & VPERFCTR_GROUP_INHERIT)
@@ -94,7 +137,17 @@ int perfctr_group_control_to_device(const struct vperfctr_group_control *from,
 		if (from->host >> i & 1)
 			to->counter[i].flags |= PERFCTR_COUNTER_HOST;
 	}
-	return 0;
+	for (i = 0; i < LENGTH(from->period); i++) {
+		if (!from->period[i])
+			continue;
+		if (i < from->control.cpu_control.nractrs || i >= to->nr ||
+		    to->counter[i].ireset || from->period[i] > INT64_MAX)
+			return fail_with(EINVAL);
+		to->counter[i].ireset = -(int64_t)from->period[i];
+	}
+	return periods_are_there(&from->control.cpu_control, to)
+		       ? 0
+		       : fail_with(EINVAL);
 }
 
 int perfctr_control_from_device(const struct perfctr_dev_control *from,
@@ -107,7 +160,7 @@ int perfctr_control_from_device(const struct perfctr_dev_control *from,
 		return fail_with(EPROTO);
 
 	memset(to, 0, sizeof(*to));
-	cpu->nractrs = from->nr;
+	to->si_signo = (int)from->si_signo;
 	cpu->tsc_on = !!(from->flags & PERFCTR_CTL_TSC_ON);
 	if (from->flags & PERFCTR_CTL_CLOEXEC)
 		to->flags |= VPERFCTR_CONTROL_CLOEXEC;
@@ -116,10 +169,21 @@ int perfctr_control_from_device(const struct perfctr_dev_control *from,
 		/* A slot, Xen's share: this structure has no word for them. */
 		if (from->counter[i].flags)
 			return fail_with(EPROTO);
+		/* Nor for a long period, or a-mode entries after i-mode ones. */
+		if (from->counter[i].ireset < INT_MIN ||
+		    (!from->counter[i].ireset && cpu->nrictrs))
+			return fail_with(EPROTO);
 		cpu->pmc_map[i] = from->counter[i].index;
 		cpu->evntsel[i] =
 			(uint32_t)from->counter[i].evtsel | PERFCTR_EVNTSEL_EN;
 		cpu->evntsel_high[i] = from->counter[i].evtsel >> 32;
+		cpu->ireset[i] = (int)from->counter[i].ireset;
+		if (cpu->ireset[i]) {
+			cpu->evntsel[i] |= PERFCTR_EVNTSEL_INT;
+			cpu->nrictrs++;
+		} else {
+			cpu->nractrs++;
+		}
 	}
 	return 0;
 }

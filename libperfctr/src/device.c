@@ -34,7 +34,7 @@ const char *perfctr_strerror(int error)
 	case EOPNOTSUPP:
 		return "this guest can't count in that way (perfex -i says what it can)";
 	case EINVAL:
-		return "the hypervisor does not accept these events: a code that this CPU does not have, or that guests may not use";
+		return "the hypervisor does not accept these events: a code that this CPU does not have, or that guests may not use; or a sampling period that is too short or too long (perfex -i names the limits)";
 	case EPROTO:
 	case ENOTTY:
 		return "the kernel module speaks another version than libperfctr: install module and library of the same release";
@@ -82,6 +82,11 @@ int perfctr_device_create(int fd)
 int perfctr_device_control(int fd, const struct perfctr_dev_control *control)
 {
 	return ioctl(fd, PERFCTR_IOC_CONTROL, control) < 0 ? -1 : 0;
+}
+
+int perfctr_device_ring(int fd, const struct perfctr_dev_ring *ring)
+{
+	return ioctl(fd, PERFCTR_IOC_RING, ring) < 0 ? -1 : 0;
 }
 
 int perfctr_device_read(int fd, struct perfctr_dev_sums *sums)

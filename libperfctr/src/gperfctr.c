@@ -107,8 +107,13 @@ int gperfctr_control(const struct gperfctr *handle,
 		errno = ENXIO;
 		return -1;
 	}
+	/* There is no thread to get the sample. */
+	if (control->cpu_control.nrictrs) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	cpu = &state->cpus[control->cpu];
-	if (control->cpu_control.nractrs || control->cpu_control.nrictrs) {
+	if (control->cpu_control.nractrs) {
 		/*
 		 * Start and stop it: so the kernel and Xen judge the control
 		 * here, where it is given, and not in gperfctr_start().

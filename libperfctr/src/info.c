@@ -35,6 +35,8 @@ int perfctr_info(int fd, struct perfctr_info *info)
 		break;
 	}
 	info->cpu_features = PERFCTR_FEATURE_RDPMC | PERFCTR_FEATURE_RDTSC;
+	if (device_info.features & PERFCTR_FEAT_SAMPLING)
+		info->cpu_features |= PERFCTR_FEATURE_PCINT;
 	info->cpu_khz = device_info.tsc_khz;
 	info->tsc_to_cpu_mult = 1;
 	info->_nr_general =

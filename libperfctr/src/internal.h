@@ -6,6 +6,7 @@
 #ifndef LIBPERFCTR_INTERNAL_H
 #define LIBPERFCTR_INTERNAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,7 @@ HIDDEN int perfctr_device_info(int fd, struct perfctr_dev_info *info);
 HIDDEN int perfctr_device_create(int fd);
 HIDDEN int perfctr_device_control(int fd,
 				  const struct perfctr_dev_control *control);
+HIDDEN int perfctr_device_ring(int fd, const struct perfctr_dev_ring *ring);
 HIDDEN int perfctr_device_read(int fd, struct perfctr_dev_sums *sums);
 HIDDEN int perfctr_device_read_group(int fd, struct perfctr_dev_group *group);
 HIDDEN int perfctr_device_next_record(int fd,
@@ -84,5 +86,27 @@ HIDDEN int perfctr_control_to_device(const struct vperfctr_control *from,
 				     struct perfctr_dev_control *to);
 HIDDEN int perfctr_control_from_device(const struct perfctr_dev_control *from,
 				       struct vperfctr_control *to);
+
+/* vperfctr_rings_open() and its like. */
+HIDDEN struct vperfctr_rings *
+perfctr_rings_open(int fd, const struct vperfctr_rings_control *control);
+
+/* Map those that the handle's set has; @pages: their data, 0: not known. */
+HIDDEN struct vperfctr_rings *perfctr_rings_map(int fd, unsigned int pages);
+
+/* No record is longer: a path, or 127 calls, and what is beside them. */
+#define PERFCTR_RECORD_MAX 8192
+
+/*
+ * The device's record @raw, of @size bytes with its header, in the library's
+ * terms; what @record points to is in @raw.  false: it makes no sense.  Its type
+ * may be one that nobody knows.
+ */
+HIDDEN bool perfctr_record_parse(const void *raw, size_t size,
+				 struct vperfctr_record *record);
+
+/* The record that vperfctr_rings_next() has returned, as the device wrote it. */
+HIDDEN const void *perfctr_rings_raw(const struct vperfctr_rings *rings,
+				     size_t *size);
 
 #endif /* LIBPERFCTR_INTERNAL_H */

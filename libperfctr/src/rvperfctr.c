@@ -138,6 +138,18 @@ int rvperfctr_stop(const struct rvperfctr *handle)
 	return ioctl(handle->fd, PERFCTR_IOC_STOP) < 0 ? -1 : 0;
 }
 
+int rvperfctr_iresume(const struct rvperfctr *handle)
+{
+	return ioctl(handle->fd, PERFCTR_IOC_IRESUME) < 0 ? -1 : 0;
+}
+
+struct vperfctr_rings *
+rvperfctr_rings_open(const struct rvperfctr *handle,
+		     const struct vperfctr_rings_control *control)
+{
+	return perfctr_rings_open(handle->fd, control);
+}
+
 int rvperfctr_unlink(const struct rvperfctr *handle)
 {
 	return ioctl(handle->fd, PERFCTR_IOC_UNLINK) < 0 ? -1 : 0;

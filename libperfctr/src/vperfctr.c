@@ -83,6 +83,11 @@ int vperfctr_stop(const struct vperfctr *self)
 	return ioctl(self->fd, PERFCTR_IOC_STOP) < 0 ? -1 : 0;
 }
 
+int vperfctr_iresume(const struct vperfctr *self)
+{
+	return ioctl(self->fd, PERFCTR_IOC_IRESUME) < 0 ? -1 : 0;
+}
+
 int vperfctr_unlink(const struct vperfctr *self)
 {
 	return ioctl(self->fd, PERFCTR_IOC_UNLINK) < 0 ? -1 : 0;

@@ -59,8 +59,11 @@ declared() {
 ok "all exported functions are in the header" declared
 soname() { readelf -d "$build/libperfctr.so" | grep -q 'SONAME.*\[libperfctr\.so\.5\]'; }
 ok "soname libperfctr.so.5" soname
-no_libpfm() { ! readelf -d "$build/libperfctr.so" | grep -q 'NEEDED.*pfm'; }
-ok "the library does not need libpfm4" no_libpfm
+needs_libc_only() {
+	readelf -d "$build/libperfctr.so" | grep NEEDED >"$tmp/needed"
+	! grep -v 'libc\.so' "$tmp/needed"
+}
+ok "the library needs nothing but the C library" needs_libc_only
 
 # --- an installation is enough to build with ---
 ok "make install DESTDIR" make -s -C "$top/libperfctr" O="$tmp/o" install \
@@ -91,6 +94,28 @@ use() {
 }
 ok "a program builds by pkg-config, and runs" use
 
+# --- the manual pages: well-formed, and their examples are programs ---
+# lint FILE
+lint() {
+	man --warnings -E UTF-8 -l -Tutf8 -Z "$1" 2>"$tmp/warnings" >"$tmp/page"
+	cat "$tmp/warnings"
+	[ ! -s "$tmp/warnings" ] && [ -s "$tmp/page" ]
+}
+for page in man1/perfex.1 man1/perfex-record.1 man1/perfex-report.1 man3/perfctr_sampling.3; do
+	ok "$page is installed, and without errors" lint "$tmp/root/opt/x/share/man/$page"
+done
+# example NAME: builds it as the page has it, and runs it where there is no device
+example() {
+	"$top/libperfctr/man/example" "$tmp/root/opt/x/share/man/man3/perfctr_sampling.3" "$1" >"$tmp/$1.c"
+	cat "$tmp/$1.c"
+	gcc -Wall -Wextra -Werror -I"$tmp/root/opt/x/include" -o "$tmp/$1" "$tmp/$1.c" \
+		"$tmp/root/opt/x/lib64/libperfctr.a" || return 1
+	PERFCTR_DEVICE="$tmp/none" "$tmp/$1"
+	[ $? -eq 1 ]
+}
+ok "the example of signals builds, and runs" example signal
+ok "the example of rings builds, and runs" example ring
+
 # --- perfex without a device: one line, status 2, nothing left behind ---
 # complains STATUS PATTERN ARGUMENT...
 complains() {
@@ -114,10 +139,19 @@ unset device
 ok "no command" complains 2 'no command'
 ok "an unknown option" complains 2 '--bogus' --bogus true
 ok "an option without argument" complains 2 'needs an argument' -e
+ok "record: no device" complains 2 'perfctr.*modprobe' record -o "$tmp/left" true
+ok "record: no command" complains 2 'no command to record' record
+ok "record: a bad period" complains 2 '-c 1k' record -c 1k true
+ok "a program called record is run by --" complains 2 'perfctr.*modprobe' -- record
+ok "report: no file" complains 2 "$tmp/none.data" report -i "$tmp/none.data"
+ok "report: another file" complains 2 'not a file of perfex record' report -i "$tmp/h.c"
+ok "report: an unknown format" complains 2 'text, folded, script, pprof, flamegraph' report --format x
 ok "no output file is left behind" test ! -e "$tmp/left"
 full() { "$perfex" -h >/dev/full 2>"$tmp/err"; [ $? -eq 125 ] && [ -s "$tmp/err" ]; }
 ok "a full disk is reported" full
 ok "--help" "$perfex" --help
+ok "record --help" "$perfex" record --help
+ok "report --help" "$perfex" report --help
 ok "--version" "$perfex" --version
 list() { PERFCTR_DEVICE=$tmp/none "$perfex" -l >"$tmp/list" && grep -q 'Common names' "$tmp/list"; }
 ok "-l needs no device" list

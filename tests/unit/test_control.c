@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -254,6 +255,7 @@ static void test_strerror(void **state)
 	assert_non_null(strstr(perfctr_strerror(EPERM), "perfctr= in xl.cfg"));
 	assert_non_null(strstr(perfctr_strerror(EACCES), "host's policy"));
 	assert_non_null(strstr(perfctr_strerror(EACCES), "perfctr_allow="));
+	assert_non_null(strstr(perfctr_strerror(EINVAL), "period"));
 	assert_string_equal(perfctr_strerror(ENOMEM), strerror(ENOMEM));
 }
 
@@ -292,16 +294,22 @@ static void test_control_errors(void **state)
 	static const struct {
 		const char *what;
 		unsigned int nractrs, nrictrs, evntsel, flags, offcore;
-		int error;
+		int ireset, error;
 	} cases[] = {
-		{"no enable bit", 1, 0, 0x100c0, 0, 0, EINVAL},
-		{"interrupt bit in a-mode", 1, 0, 0x5100c0, 0, 0, EINVAL},
-		{"i-mode", 0, 1, 0x5100c0, 0, 0, EOPNOTSUPP},
-		{"19 counters", 19, 0, 0x4100c0, 0, 0, EINVAL},
-		{"19 counters together", 18, 1, 0x4100c0, 0, 0, EINVAL},
-		{"a wrapping sum", 2, UINT32_MAX, 0x4100c0, 0, 0, EINVAL},
-		{"unknown flag", 1, 0, 0x4100c0, 2, 0, EINVAL},
-		{"off-core register", 1, 0, 0x4100c0, 0, 1, EOPNOTSUPP},
+		{"no enable bit", 1, 0, 0x100c0, 0, 0, 0, EINVAL},
+		{"interrupt bit in a-mode", 1, 0, 0x5100c0, 0, 0, -2000,
+		 EINVAL},
+		{"no interrupt bit in i-mode", 0, 1, 0x4100c0, 0, 0, -2000,
+		 EINVAL},
+		{"no enable bit in i-mode", 0, 1, 0x1100c0, 0, 0, -2000,
+		 EINVAL},
+		{"no period", 0, 1, 0x5100c0, 0, 0, 0, EINVAL},
+		{"a positive period", 0, 1, 0x5100c0, 0, 0, 2000, EINVAL},
+		{"19 counters", 19, 0, 0x4100c0, 0, 0, 0, EINVAL},
+		{"19 counters together", 18, 1, 0x4100c0, 0, 0, 0, EINVAL},
+		{"a wrapping sum", 2, UINT32_MAX, 0x4100c0, 0, 0, 0, EINVAL},
+		{"unknown flag", 1, 0, 0x4100c0, 2, 0, 0, EINVAL},
+		{"off-core register", 1, 0, 0x4100c0, 0, 1, 0, EOPNOTSUPP},
 	};
 	struct vperfctr *self = vperfctr_open();
 	size_t i;
@@ -314,6 +322,7 @@ static void test_control_errors(void **state)
 		control.cpu_control.nrictrs = cases[i].nrictrs;
 		control.cpu_control.evntsel[0] = cases[i].evntsel;
 		control.cpu_control.nhlm.offcore_rsp[1] = cases[i].offcore;
+		control.cpu_control.ireset[0] = cases[i].ireset;
 		control.flags = cases[i].flags;
 		errno = 0;
 		if (vperfctr_control(self, &control) != -1 ||
@@ -322,6 +331,118 @@ static void test_control_errors(void **state)
 	}
 	assert_int_equal(device.calls[3], 0);
 	vperfctr_close(self);
+}
+
+/* One that accumulates, two that interrupt. */
+static struct vperfctr_control sampling(void)
+{
+	struct vperfctr_control control = one_event();
+	unsigned int i;
+
+	control.si_signo = 29;
+	control.cpu_control.nrictrs = 2;
+	for (i = 1; i < 3; i++) {
+		control.cpu_control.pmc_map[i] = i;
+		control.cpu_control.evntsel[i] = 0x5100c0 + i;
+		control.cpu_control.ireset[i] = -1000 * (int)i;
+	}
+	return control;
+}
+
+static void test_sampling(void **state)
+{
+	struct vperfctr *self = vperfctr_open();
+	struct vperfctr_control control = sampling(), got;
+
+	(void)state;
+	control.preserve = 0xe;
+	control.cpu_control.ireset[0] = -5; /* a-mode: unused */
+	assert_int_equal(vperfctr_control(self, &control), 0);
+	assert_int_equal(device.control.nr, 3);
+	assert_int_equal(device.control.si_signo, 29);
+	assert_int_equal(device.control.preserve, 6);
+	assert_int_equal(device.control.counter[0].ireset, 0);
+	assert_int_equal(device.control.counter[1].ireset, -1000);
+	assert_int_equal(device.control.counter[2].ireset, -2000);
+	assert_int_equal(device.control.counter[2].index, 2);
+	assert_int_equal(device.control.counter[2].evtsel, 0x100c2);
+
+	/* What was asked for comes back. */
+	control = sampling();
+	assert_int_equal(vperfctr_control(self, &control), 0);
+	assert_int_equal(vperfctr_read_state(self, NULL, &got), 0);
+	assert_memory_equal(&got, &control, sizeof(control));
+
+	/* The longest; and nothing that can't be said. */
+	control.cpu_control.ireset[2] = INT32_MIN;
+	assert_int_equal(vperfctr_control(self, &control), 0);
+	assert_int_equal(device.control.counter[2].ireset, INT32_MIN);
+	device.control.counter[2].ireset--;
+	assert_int_equal(vperfctr_read_state(self, NULL, &got), -1);
+	assert_int_equal(errno, EPROTO);
+	device.control.counter[2].ireset = 0;
+	assert_int_equal(vperfctr_read_state(self, NULL, &got), -1);
+	assert_int_equal(errno, EPROTO);
+
+	/* Without i-mode entries the signal means nothing. */
+	control = one_event();
+	control.si_signo = 29;
+	assert_int_equal(vperfctr_control(self, &control), 0);
+	assert_int_equal(device.control.si_signo, 0);
+
+	assert_int_equal(vperfctr_iresume(self), 0);
+	assert_int_equal(device.calls[14], 1);
+	device.errors[14] = EPERM;
+	assert_int_equal(vperfctr_iresume(self), -1);
+	assert_int_equal(errno, EPERM);
+	vperfctr_close(self);
+}
+
+static void test_long_periods(void **state)
+{
+	struct vperfctr *self = vperfctr_open();
+	struct vperfctr_group_control group;
+
+	(void)state;
+	memset(&group, 0, sizeof(group));
+	group.control = sampling();
+	group.control.cpu_control.ireset[2] = 0;
+	assert_int_equal(vperfctr_control_group(self, &group), -1);
+	assert_int_equal(errno, EINVAL);
+	group.period[2] = 1ull << 40;
+	assert_int_equal(vperfctr_control_group(self, &group), 0);
+	assert_int_equal(device.control.counter[1].ireset, -1000);
+	assert_int_equal(device.control.counter[2].ireset, -(1ll << 40));
+	group.period[2] = 1ull << 63;
+	assert_int_equal(vperfctr_control_group(self, &group), -1);
+	assert_int_equal(errno, EINVAL);
+	/* Beside an ireset; of an a-mode entry; of none. */
+	group.period[2] = 2000;
+	group.period[1] = 2000;
+	assert_int_equal(vperfctr_control_group(self, &group), -1);
+	group.period[1] = 0;
+	group.period[0] = 2000;
+	assert_int_equal(vperfctr_control_group(self, &group), -1);
+	group.period[0] = 0;
+	group.period[3] = 2000;
+	assert_int_equal(vperfctr_control_group(self, &group), -1);
+	group.period[3] = 0;
+	assert_int_equal(vperfctr_control_group(self, &group), 0);
+	vperfctr_close(self);
+}
+
+/* What a handler looks at, as the kernel fills it in. */
+static void test_signal_information(void **state)
+{
+	siginfo_t info;
+
+	(void)state;
+	memset(&info, 0, sizeof(info));
+	info.si_code = PERFCTR_SI_OVF;
+	info.si_pid = 0x5;
+	assert_int_equal(info.si_code, SI_PMC_OVF);
+	assert_int_equal(info.si_pmc_ovf_mask, 5);
+	assert_int_equal(sizeof(info.si_pmc_ovf_mask), 4);
 }
 
 static void test_read_state(void **state)
@@ -388,6 +509,11 @@ static void test_info(void **state)
 	assert_int_equal(info.cpu_khz, 2600000);
 	assert_int_equal(info.cpu_features,
 			 PERFCTR_FEATURE_RDPMC | PERFCTR_FEATURE_RDTSC);
+	device.info.features = PERFCTR_FEAT_SAMPLING;
+	assert_int_equal(vperfctr_info(self, &info), 0);
+	assert_int_equal(info.cpu_features, PERFCTR_FEATURE_RDPMC |
+						    PERFCTR_FEATURE_RDTSC |
+						    PERFCTR_FEATURE_PCINT);
 	assert_int_equal(perfctr_info_nrctrs(&info), 7);
 	assert_string_equal(perfctr_info_cpu_name(&info),
 			    "Intel with architectural performance monitoring");
@@ -628,7 +754,12 @@ static void test_remote(void **state)
 	assert_int_equal(device.calls[4], 1);
 	assert_int_equal(rvperfctr_unlink(handle), 0);
 	assert_int_equal(device.calls[7], 1);
+	assert_int_equal(rvperfctr_iresume(handle), 0);
+	assert_int_equal(device.calls[14], 1);
 	device.errors[4] = device.errors[7] = device.errors[3] = ENOENT;
+	device.errors[14] = EPERM;
+	assert_int_equal(rvperfctr_iresume(handle), -1);
+	assert_int_equal(errno, EPERM);
 	assert_int_equal(rvperfctr_stop(handle), -1);
 	assert_int_equal(rvperfctr_unlink(handle), -1);
 	assert_int_equal(rvperfctr_control(handle, &control), -1);
@@ -791,6 +922,11 @@ static void test_global_errors(void **state)
 	control = one_event_on(0);
 	control.cpu_control.nractrs = 0;
 	control.cpu_control.nrictrs = 1;
+	control.cpu_control.evntsel[0] = 0x5100c0;
+	control.cpu_control.ireset[0] = -2000;
+	assert_int_equal(gperfctr_control(handle, &control), -1);
+	assert_int_equal(errno, EOPNOTSUPP);
+	control.cpu_control.nractrs = 1;
 	assert_int_equal(gperfctr_control(handle, &control), -1);
 	assert_int_equal(errno, EOPNOTSUPP);
 	device.cpus[0].start_error = EPERM;
@@ -859,6 +995,9 @@ int main(void)
 		cmocka_unit_test_setup(test_strerror, reset),
 		cmocka_unit_test_setup(test_control, reset),
 		cmocka_unit_test_setup(test_control_errors, reset),
+		cmocka_unit_test_setup(test_sampling, reset),
+		cmocka_unit_test_setup(test_long_periods, reset),
+		cmocka_unit_test_setup(test_signal_information, reset),
 		cmocka_unit_test_setup(test_read_state, reset),
 		cmocka_unit_test_setup(test_stop_and_unlink, reset),
 		cmocka_unit_test_setup(test_info, reset),

@@ -813,6 +813,32 @@ static void test_report_threads(void **state)
 		"\n");
 }
 
+/* Whether samples can be had, and which. */
+static void test_report_info(void **state)
+{
+	struct cpu cpu = {.vendor = PERFCTR_VENDOR_INTEL};
+	unsigned int sampling;
+
+	(void)state;
+	for (sampling = 0; sampling < 2; sampling++) {
+		size_t size;
+		FILE *stream;
+
+		free(report_text);
+		stream = open_memstream(&report_text, &size);
+		info.features = sampling ? PERFCTR_FEAT_SAMPLING : 0;
+		info.min_period = 1000;
+		info.max_rate = 5000;
+		report_info(stream, &cpu, &info);
+		fclose(stream);
+		assert_contains(
+			report_text,
+			sampling
+				? "sampling            yes: periods from 1000 events, at most 5000 samples a second and CPU\n"
+				: "sampling            no\n");
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, is_this_pmu)
 
 int main(int argc, char **argv)
@@ -825,7 +851,7 @@ int main(int argc, char **argv)
 		TEST(test_options),        TEST(test_options_of_groups),
 		TEST(test_report),         TEST(test_report_modes),
 		TEST(test_report_shares),  TEST(test_report_notes),
-		TEST(test_report_threads),
+		TEST(test_report_threads), TEST(test_report_info),
 	};
 	const struct CMUnitTest amd[] = {
 		TEST(test_codes),      TEST(test_aliases_amd),

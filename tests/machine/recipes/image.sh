@@ -6,7 +6,7 @@
 # at every boot. The file system isn't compressed, for the same reason.
 
 packages="mount hostname procps kmod busybox-static strace
-	xen-utils-4.17 qemu-system-xen libpfm4 bzip2 gzip xz-utils"
+	xen-utils-4.17 qemu-system-xen libpfm4 libdw1 libprotobuf-c1 zlib1g bzip2 gzip xz-utils"
 # The kernel's modules, in the root file system and for the initramfs (which needs them to
 # find the root file system); what they depend on comes along.
 boot_modules="phram mtdblock_ro squashfs overlay"
