@@ -55,8 +55,8 @@ void options_help(FILE *stream)
 	      stream);
 }
 
-static int add_events(struct options *options, const char *list,
-		      struct message *message)
+int options_add_events(char **texts, unsigned int *nr, unsigned int most,
+		       const char *list, struct message *message)
 {
 	for (;;) {
 		size_t length = strcspn(list, ",");
@@ -66,15 +66,14 @@ static int add_events(struct options *options, const char *list,
 			return complain(
 				message,
 				"-e: an event is missing (perfex -l lists events)");
-		if (options->nr_events == PERFCTR_MAX_COUNTERS)
-			return complain(
-				message,
-				"too many events: %d at most are counted, also in turns",
-				PERFCTR_MAX_COUNTERS);
+		if (*nr == most)
+			return complain(message,
+					"too many events: %u at most",
+					most);
 		text = strndup(list, length);
 		if (!text)
 			return complain(message, "out of memory");
-		options->event_texts[options->nr_events++] = text;
+		texts[(*nr)++] = text;
 		if (!list[length])
 			return 0;
 		list += length + 1;
@@ -151,7 +150,10 @@ int options_parse(struct options *options, int argc, char **argv,
 				     NULL)) != -1) {
 		switch (option) {
 		case 'e':
-			if (add_events(options, optarg, message) < 0)
+			if (options_add_events(options->event_texts,
+					       &options->nr_events,
+					       PERFCTR_MAX_COUNTERS, optarg,
+					       message) < 0)
 				return -1;
 			break;
 		case 'o':

@@ -69,30 +69,6 @@ static int parse_number(uint64_t *value, const char *option, const char *text,
 	return 0;
 }
 
-static int add_events(struct record_options *options, const char *list,
-		      struct message *message)
-{
-	for (;;) {
-		size_t length = strcspn(list, ",");
-		char *text;
-
-		if (!length)
-			return complain(
-				message,
-				"-e: an event is missing (perfex -l lists events)");
-		if (options->nr_events == LENGTH(options->event_texts))
-			return complain(message, "too many events: %zu at most",
-					LENGTH(options->event_texts));
-		text = strndup(list, length);
-		if (!text)
-			return complain(message, "out of memory");
-		options->event_texts[options->nr_events++] = text;
-		if (!list[length])
-			return 0;
-		list += length + 1;
-	}
-}
-
 static int parse_pages(unsigned int *pages, const char *text,
 		       struct message *message)
 {
@@ -129,7 +105,10 @@ int record_options_parse(struct record_options *options, int argc, char **argv,
 				     NULL)) != -1) {
 		switch (option) {
 		case 'e':
-			if (add_events(options, optarg, message) < 0)
+			if (options_add_events(options->event_texts,
+					       &options->nr_events,
+					       LENGTH(options->event_texts),
+					       optarg, message) < 0)
 				return -1;
 			break;
 		case 'c':

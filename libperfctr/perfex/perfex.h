@@ -180,6 +180,12 @@ struct options {
 int options_parse(struct options *options, int argc, char **argv,
 		  struct message *message);
 void options_free(struct options *options);
+/*
+ * The events of -e LIST, behind the *@nr that there are in @texts, which has room
+ * for @most; each is to be freed.  -1 with @message.
+ */
+int options_add_events(char **texts, unsigned int *nr, unsigned int most,
+		       const char *list, struct message *message);
 void options_help(FILE *stream);
 
 /* ----------------------------------- run.c ------------------------------- */
