@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --smp 3 --timeout 1500 --xen-append vpmu=on
+# run: --smp 3 --timeout 4000 --xen-append vpmu=on
 #
 # Runs in dom0: who may have the PMU, decided per vCPU. Two pCPUs carry a PV and
 # a PVH domain that count with perfctr, an HVM domain whose kernel counts with
