@@ -4,8 +4,6 @@
 
 xen_version=4.17.5+72-g01140da4e8-1
 xen_patches=$top/xen-patches/4.17
-# Schedulers that Debian leaves out, for tests/system/guest/pools.sh
-xen_config="CONFIG_EXPERT=y CONFIG_UNSUPPORTED=y CONFIG_SCHED_RTDS=y CONFIG_SCHED_NULL=y"
 
 ingredients() {
 	cat "$here/lib/xen.sh"

@@ -4,7 +4,6 @@
 
 xen_version=4.17.5+72-g01140da4e8-1
 xen_patches=
-xen_config=
 
 ingredients() {
 	cat "$here/lib/xen.sh"
