@@ -470,9 +470,9 @@ static int perfctr_mmap(struct file *file, struct vm_area_struct *vma)
 
 	if (!t)
 		return -ENOENT;
-	if (vma->vm_pgoff)
+	if (vma->vm_pgoff >= PERFCTR_RING_OFFSET(0) >> PAGE_SHIFT)
 		return mmap_ring(t, vma);
-	if (vma->vm_end - vma->vm_start != PAGE_SIZE)
+	if (vma->vm_pgoff || vma->vm_end - vma->vm_start != PAGE_SIZE)
 		return -EINVAL;
 	/* By MAYSHARE: of a handle opened read-only SHARED is not set. */
 	if (!(vma->vm_flags & VM_MAYSHARE))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --xen-append spec-ctrl=no,eager-fpu=no --timeout 600
+# run: --xen-append spec-ctrl=no,eager-fpu=no --timeout 1200
 #
 # The machine itself: where Xen switches the FPU's registers lazily, domains keep
 # their own. (QEMU's XSAVE ignored CR0.TS; one process in ten crashed.)

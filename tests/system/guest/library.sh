@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --vcpus 2 --timeout 300
+# run: --vcpus 2 --timeout 900
 #
 # What the library offers beside the calling thread's plain counters.
 

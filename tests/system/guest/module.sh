@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --timeout 300 --vcpus 2
+# run: --timeout 900 --vcpus 2
 #
 # The module's life: refused while in use, gone when not, and nothing in the log.
 

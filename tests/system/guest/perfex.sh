@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --timeout 400
+# run: --timeout 900
 #
 # perfex as a user meets it: what it prints, what it returns, what it says when
 # something is wrong, and that it leaves nothing behind.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --vcpus 2 --timeout 600
+# run: --vcpus 2 --timeout 1200
 #
 # Counters of other threads and of whole vCPUs, by the device's own interface.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --icount --timeout 600
+# run: --icount --timeout 1200
 #
 # Overflows by the device's own interface: each where arithmetic says, each its thread's,
 # by a ring and by signals; and a storm of them. Program "sampling" says how.

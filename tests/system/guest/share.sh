@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --smp 2 --timeout 400
+# run: --smp 2 --timeout 900
 #
 # Runs in dom0: two PV domains share one physical CPU and count different events
 # for 60 s; a third domain there, without counters, tries to read them. The

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --smp 2 --icount --timeout 600 --xen-append sched=credit
+# run: --smp 2 --icount --timeout 1200 --xen-append sched=credit
 #
 # In dom0: two domains share pCPU 1 and spin; each reads by vperfctr_read_tsc()
 # its own share of the ticks. The ruler: both write down, by RDTSC, when they ran

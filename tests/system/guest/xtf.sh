@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --timeout 600 --xen-append conring_size=1M
+# run: --timeout 1200 --xen-append conring_size=1M
 #
 # Runs in dom0: the tiny guest that tests the hypercall (tests/xtf), as a domain of the
 # kind that is given, without any privilege. It prints TAP on Xen's console.
