@@ -365,6 +365,7 @@ int perfctr_vcpu_load_other(struct perfctr_vcpu *v,
 int perfctr_vcpu_why_lost(const struct xen_perfctr_load *load);
 void perfctr_vcpu_forget(void);
 bool perfctr_vcpu_was_throttled(void);
+void perfctr_vcpu_set_load_by_page(bool can);
 void perfctr_vcpu_slice(u64 now, u64 ticks);
 void perfctr_vcpu_arm_fold(struct perfctr_vcpu *v);
 

@@ -50,6 +50,29 @@ static size_t load_size(const struct xen_perfctr_load *load)
 	return offsetof(struct xen_perfctr_load, counter[load->nr]);
 }
 
+static bool load_by_page;
+
+/*
+ * Xen can take a control from the vCPU's page.  A PV guest's memory it reads as
+ * fast wherever it is, so there it would be one copy more.
+ */
+void perfctr_vcpu_set_load_by_page(bool can)
+{
+	WRITE_ONCE(load_by_page, can && !xen_pv_domain());
+}
+
+static int xen_load(struct perfctr_vcpu *v, const struct xen_perfctr_load *load)
+{
+	struct xen_perfctr_load *to = (void *)v->page + XENPERFCTR_PAGE_LOAD;
+
+	if (!READ_ONCE(load_by_page) || unlikely(!v->page))
+		return perfctr_xen_op(XENPERFCTR_OP_load, load);
+	memcpy(to, load, load_size(load));
+	if (load->flags & XENPERFCTR_LOAD_LEFT)
+		memcpy(to->left, load->left, load->nr * sizeof(load->left[0]));
+	return perfctr_xen_op(XENPERFCTR_OP_load, NULL);
+}
+
 /* Of perfctr_vcpu_load(): what is loaded is something else. */
 int perfctr_vcpu_load_other(struct perfctr_vcpu *v,
 			    const struct xen_perfctr_load *load)
@@ -58,7 +81,7 @@ int perfctr_vcpu_load_other(struct perfctr_vcpu *v,
 
 	if (unlikely(!v->page))
 		return -ENODEV;
-	err = perfctr_xen_op(XENPERFCTR_OP_load, load);
+	err = xen_load(v, load);
 	/* @loaded is still in force.  Our callers have another use for ENOENT. */
 	if (unlikely(err))
 		return err == -ENOENT ? -ENODEV : err;
@@ -80,7 +103,7 @@ int perfctr_vcpu_load_other(struct perfctr_vcpu *v,
  */
 int perfctr_vcpu_why_lost(const struct xen_perfctr_load *load)
 {
-	int err = perfctr_xen_op(XENPERFCTR_OP_load, load);
+	int err = xen_load(this_cpu_ptr(&perfctr_vcpus), load);
 
 	/* It may have been for another reason, or be allowed again. */
 	if (!err)

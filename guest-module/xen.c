@@ -166,7 +166,11 @@ static int query_pmu(struct xen_perfctr_query *query)
 
 static void set_features(u64 features)
 {
-	WRITE_ONCE(perfctr_info.features, features);
+	const u64 known = PERFCTR_FEAT_GLOBAL_CTRL | PERFCTR_FEAT_SPLIT |
+		PERFCTR_FEAT_SAMPLING | PERFCTR_FEAT_HOST | PERFCTR_FEAT_FILTER;
+
+	WRITE_ONCE(perfctr_info.features, features & known);
+	perfctr_vcpu_set_load_by_page(features & XENPERFCTR_FEAT_PAGE_LOAD);
 }
 
 /*

@@ -275,7 +275,7 @@ static int open_mem(pid_t tid)
 
 static struct target start_target(uid_t uid)
 {
-	int jobs[2], results[2];
+	int jobs[2], results[2], ready = 0;
 	struct target t = {};
 
 	if (pipe2(jobs, O_CLOEXEC) || pipe2(results, O_CLOEXEC))
@@ -289,12 +289,17 @@ static struct target start_target(uid_t uid)
 		if (uid && (setgid(uid) || setuid(uid) || prctl(PR_SET_DUMPABLE, 1)))
 			_exit(1);
 		close(jobs[1]);
+		if (write(RESULTS_FD, &ready, sizeof(ready)) != sizeof(ready))
+			_exit(1);
 		target_main();
 	}
 	close(jobs[0]);
 	close(results[1]);
 	t.jobs = jobs[1];
 	t.results = results[0];
+	/* Until then it is not yet who it shall be. */
+	if (read(t.results, &ready, sizeof(ready)) != sizeof(ready))
+		exit(2);
 	t.mem = open_mem(t.pid);
 	return t;
 }

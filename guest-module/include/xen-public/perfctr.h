@@ -84,6 +84,8 @@ struct xen_perfctr_query {
      *   HOST         XENPERFCTR_COUNTER_HOST is accepted from this domain
      *   FILTER       the host's policy names events that this domain may, or
      *                may not count: others are -EACCES
+     *   PAGE_LOAD    XENPERFCTR_OP_load can take its argument from the vCPU's
+     *                page
      * SAMPLING, HOST and FILTER follow the host's policy, which can change
      * at any time.
      */
@@ -92,6 +94,7 @@ struct xen_perfctr_query {
 #define XENPERFCTR_FEAT_SAMPLING         (1U << 2)
 #define XENPERFCTR_FEAT_HOST             (1U << 3)
 #define XENPERFCTR_FEAT_FILTER           (1U << 4)
+#define XENPERFCTR_FEAT_PAGE_LOAD        (1U << 5)
     uint64_t features;
 
     /* OUT: bit n set: general (fixed) counter n exists. */
@@ -122,8 +125,8 @@ struct xen_perfctr_query {
 /*
  * XENPERFCTR_OP_register_vcpu: give this vCPU counters (instead of a vPMU, if
  * it has one, which then reads zero and ignores writes), and Xen a page of
- * the guest's own RAM in which it publishes the vCPU's state.  Xen never
- * reads the page.  The page stays pinned as writable guest memory until it
+ * the guest's own RAM in which it publishes the vCPU's state.  Xen reads
+ * nothing of it but what XENPERFCTR_OP_load is asked to.  The page stays pinned as writable guest memory until it
  * is unregistered or the domain dies.  A soft reset of an HVM domain
  * unregisters all.
  * @arg: struct xen_perfctr_register.
@@ -158,7 +161,10 @@ struct xen_perfctr_register {
  * Counters that the new control does not name stop and read zero.  A counter
  * it names goes on from the value it has (zero if the control before did not
  * name it), so a guest keeps differences, never absolute values.
- * @arg: struct xen_perfctr_load, of which @nr counters are read.
+ * @arg: struct xen_perfctr_load, of which @nr counters are read.  With
+ * FEAT_PAGE_LOAD it can be NULL: then the structure is in the vCPU's page, at
+ * XENPERFCTR_PAGE_LOAD.  In a PVH or HVM guest that is several times cheaper, as
+ * Xen need not look for it in the guest's page tables.
  *   -ENOENT      this vCPU has no page registered
  *   -EOPNOTSUPP  a counter asks for what a feature bit says is not there, or
  *                for HOST with only one of USR and OS
@@ -282,6 +288,12 @@ struct xen_perfctr_page {
     uint32_t reserved1;
     uint64_t reserved[2];
 };
+
+/*
+ * Where in this page the guest may put the argument of XENPERFCTR_OP_load, from
+ * here to the end of struct xen_perfctr_load.  Xen does not write there.
+ */
+#define XENPERFCTR_PAGE_LOAD             1024
 
 #if defined(__XEN__) || defined(__XEN_TOOLS__)
 
