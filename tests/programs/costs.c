@@ -244,6 +244,21 @@ static uint32_t event(enum kind kind, int i)
 	return (cpu_is_amd() ? amd : intel)[kind == OTHER][i];
 }
 
+#define RING_PAGES 64 /* more than all samples take */
+#define PERIOD     200000ULL
+
+/*
+ * Each of the measured calls had an overflow, and some two.  Were some not
+ * sampled (throttled, or the ring full), the median might be that of none.
+ */
+static void check_samples(int samples)
+{
+	if (samples < REPETITIONS + WARM_UP) {
+		fprintf(stderr, "costs: %d samples only\n", samples);
+		exit(1);
+	}
+}
+
 /* Both ways of counting, seen from here.  All act on the calling thread. */
 struct way {
 	const char *name;
@@ -253,11 +268,15 @@ struct way {
 	void (*start)(void *handle);
 	void (*read)(void *handle);     /* measures reads of one counter */
 	void (*snapshot)(void *handle); /* and of all at the same time */
+	/* Samples of user mode's instructions, to a ring. */
+	void *(*open_sampling)(uint64_t period);
+	void (*close_sampling)(void *handle);
 };
 
 struct ours {
 	struct vperfctr *self;
 	struct vperfctr_control control;
+	struct vperfctr_rings *rings;
 };
 
 static void *ours_open(enum kind kind, int counters)
@@ -330,10 +349,47 @@ static void ours_snapshot(void *handle)
 	      cost_of_call((call *)(void *)vperfctr_read_ctrs, self, &sums));
 }
 
+static void *ours_open_sampling(uint64_t period)
+{
+	struct ours *ours = calloc(1, sizeof(*ours));
+	struct vperfctr_control *control = &ours->control;
+	const struct vperfctr_rings_control rings = {.pages = RING_PAGES};
+
+	control->cpu_control.tsc_on = 1;
+	control->cpu_control.nrictrs = 1;
+	control->cpu_control.evntsel[0] = code_of(INSTRUCTIONS) |
+		PERFCTR_EVNTSEL_USR | PERFCTR_EVNTSEL_INT | PERFCTR_EVNTSEL_EN;
+	control->cpu_control.ireset[0] = -(int)period;
+	ours->self = vperfctr_open();
+	if (!ours->self)
+		die("vperfctr_open");
+	ours->rings = vperfctr_rings_open(ours->self, &rings);
+	if (!ours->rings)
+		die("vperfctr_rings_open");
+	if (vperfctr_control(ours->self, control))
+		die("vperfctr_control");
+	return ours;
+}
+
+static void ours_close_sampling(void *handle)
+{
+	struct ours *ours = handle;
+	const struct vperfctr_record *record;
+	int samples = 0;
+
+	vperfctr_stop(ours->self);
+	while ((record = vperfctr_rings_next(ours->rings)))
+		samples += record->type == VPERFCTR_RECORD_SAMPLE;
+	check_samples(samples);
+	vperfctr_rings_close(ours->rings);
+	ours_close(ours);
+}
+
 /* The leader of the group first. */
 struct perf {
 	int counters;
 	int fd[COUNTERS];
+	struct perf_event_mmap_page *ring;
 };
 
 static void *perf_open(enum kind kind, int counters)
@@ -379,6 +435,51 @@ static void perf_start(void *handle)
 {
 	ioctl(((struct perf *)handle)->fd[0], PERF_EVENT_IOC_ENABLE,
 	      PERF_IOC_FLAG_GROUP);
+}
+
+static void *perf_open_sampling(uint64_t period)
+{
+	struct perf *perf = calloc(1, sizeof(*perf));
+	struct perf_event_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.size = sizeof(attr);
+	attr.type = PERF_TYPE_RAW;
+	attr.config = code_of(INSTRUCTIONS);
+	attr.exclude_kernel = 1;
+	attr.sample_period = period;
+	/* What a record of ours has. */
+	attr.sample_type = PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_TIME |
+		PERF_SAMPLE_CPU | PERF_SAMPLE_READ;
+	perf->counters = 1;
+	perf->fd[0] = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
+	if (perf->fd[0] < 0)
+		die("perf_event_open");
+	perf->ring = mmap(NULL, (1 + RING_PAGES) * 4096, PROT_READ | PROT_WRITE,
+			  MAP_SHARED, perf->fd[0], 0);
+	if (perf->ring == MAP_FAILED)
+		die("mmap");
+	return perf;
+}
+
+static void perf_close_sampling(void *handle)
+{
+	struct perf *perf = handle;
+	uint64_t head, tail = 0;
+	int samples = 0;
+
+	perf_stop(perf);
+	head = __atomic_load_n(&perf->ring->data_head, __ATOMIC_ACQUIRE);
+	while (tail < head) {
+		const struct perf_event_header *record =
+			(const void *)((char *)perf->ring + 4096 + tail);
+
+		samples += record->type == PERF_RECORD_SAMPLE;
+		tail += record->size;
+	}
+	check_samples(samples);
+	munmap(perf->ring, (1 + RING_PAGES) * 4096);
+	perf_close(perf);
 }
 
 /* As the comment at "cap_user_rdpmc" of linux/perf_event.h says. */
@@ -451,9 +552,9 @@ static void perf_snapshot(void *handle)
 static const struct way ways[] = {
 	{.name = "none"},
 	{"ours", ours_open, ours_close, ours_stop, ours_start, ours_read,
-	 ours_snapshot},
+	 ours_snapshot, ours_open_sampling, ours_close_sampling},
 	{"perf", perf_open, perf_close, perf_stop, perf_start, perf_read,
-	 perf_snapshot},
+	 perf_snapshot, perf_open_sampling, perf_close_sampling},
 };
 
 static const struct way *way;
@@ -511,6 +612,26 @@ static void measure_calls(void)
 		      minus(cost_of_call(system_call, handle, NULL), none));
 		way->close(handle);
 	}
+}
+
+/* A period, and a tenth of the next one. */
+static __attribute__((noinline)) void one_overflow(void *handle, void *to)
+{
+	uint64_t n = PERIOD / 2 + PERIOD / 20;
+
+	(void)handle;
+	(void)to;
+	__asm__ __volatile__("1: dec %0\n\tjnz 1b" : "+r"(n) : : "cc");
+}
+
+/* From the overflow until the loop goes on, its record in the ring. */
+static void measure_sampling(void)
+{
+	struct counts none = measure_call(one_overflow, NULL, NULL);
+	void *handle = way->open_sampling(PERIOD);
+
+	print("overflow", minus(measure_call(one_overflow, NULL, NULL), none));
+	way->close_sampling(handle);
 }
 
 /* --------------------------------- switches ------------------------------ */
@@ -732,6 +853,7 @@ static void measure_all(void)
 		return;
 	measure_thread_switches(threads);
 	measure_calls();
+	measure_sampling();
 	if (vcpus)
 		print_extra("vcpu-extra", vcpu_sleeps(SAME), vcpu);
 }

@@ -29,6 +29,7 @@ part "an odd period" ring 12345 3000000
 part "the shortest period" ring 1000 200000
 part "by signals" signal 100000 10000000
 part "two periods" pair 5000000
+part "Fig. 9" periods 4 300
 part "storm" storm 8 500000
 # Throttled: it would have been 8000 samples.
 throttled=$(sed -n 's/^# .* samples, \([0-9]*\) overflows throttled/\1/p' /tmp/part)
