@@ -10,7 +10,7 @@
 
 . /put/tap.sh
 kind=$1
-restores=2 migrations=1 cancelled=2 others=3
+restores=1 migrations=1 cancelled=1 others=1
 [ "$3" != long ] || restores=100 migrations=20 cancelled=20 others=50
 tmp=$(mktemp -d)
 
