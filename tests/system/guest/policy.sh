@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --smp 2 --timeout 1200 --xen-append perfctr=dom0=host,domu=count
+# run: --smp 2 --icount --timeout 1200 --xen-append perfctr=dom0=host,domu=count
 #
 # The host's policy for a domain of the kind that is given, in dom0: what each
 # policy lets the domain do, and what becomes of what counts when it changes.  What
