@@ -129,6 +129,8 @@ static inline unsigned int find_first_set_bit(unsigned long word)
 #define hweight64(x)                ((unsigned int)__builtin_popcountll(x))
 #define array_index_nospec(i, size) (i)
 #define arch_fetch_and_add(p, n)    __sync_fetch_and_add(p, n)
+#define PAGE_SIZE                   4096
+#define barrier()                   __asm__ __volatile__("" ::: "memory")
 #define smp_wmb()                   __asm__ __volatile__("" ::: "memory")
 #define write_atomic(p, x)          (*(volatile __typeof__(*(p)) *)(p) = (x))
 #define read_atomic(p)              (*(volatile __typeof__(*(p)) *)(p))
