@@ -72,6 +72,7 @@ struct workqueue_struct;
  * @slot: whose counters are in @load
  * @tsc: ticks are counted: with TSC_ON and with several slots
  * @sampling: some counter has an ireset
+ * @user_only: ... and no counter in @load counts anything but user mode
  * @slice: ticks of a slot's turn
  */
 struct perfctr_setup {
@@ -82,6 +83,7 @@ struct perfctr_setup {
 	u8 slot;
 	bool tsc;
 	bool sampling;
+	bool user_only;
 	u64 slice;
 };
 
@@ -113,6 +115,8 @@ struct perfctr_setup {
  * @debt: ... what each slot has had more than its turns
  * @loaded: ... ticks for which each counter was loaded
  * @due: sampling: the sum at which each counter overflows next
+ * @taken: ... what Xen had taken from each value in @now
+ * @rearmed: ... counters that have overflowed so since the last sample
  * @overflow: suspended: what has overflowed
  * @pending_signal: ... and the thread has not been told yet
  * @suspended: until IRESUME
@@ -150,6 +154,8 @@ struct perfctr_thread {
 	u64 loaded[PERFCTR_MAX_COUNTERS];
 
 	u64 due[PERFCTR_MAX_COUNTERS];
+	u64 taken[PERFCTR_MAX_COUNTERS];
+	u32 rearmed;
 	u32 overflow;
 	u32 pending_signal;
 	bool suspended;
@@ -252,7 +258,9 @@ extern struct workqueue_struct *perfctr_wq;
 int perfctr_group_init(void);
 void perfctr_group_uninit(void);
 
-/* sample.c: with interrupts off, or by sched_in */
+/* sample.c */
+void perfctr_sample_set_rearm(bool can);
+/* With interrupts off, or by sched_in: */
 void perfctr_sample_reset(struct perfctr_thread *t);
 void perfctr_sample_before_load(struct perfctr_thread *t);
 void perfctr_sample_interrupt(struct perfctr_thread *t);

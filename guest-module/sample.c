@@ -19,6 +19,10 @@
  *
  * An interrupt that comes when its thread is gone finds another one, whose
  * counters have not overflowed, and does nothing.
+ *
+ * Where nothing but user mode is counted, and hardware knows what that is, Xen can
+ * let the counters go on at once, which saves a hypercall for each sample.  Then
+ * the value does not say that there was an overflow, but the vCPU's page does.
  */
 #include <linux/atomic.h>
 #include <linux/math64.h>
@@ -47,6 +51,7 @@ void perfctr_sample_reset(struct perfctr_thread *t)
 	unsigned int i;
 
 	t->pending_signal = 0;
+	t->rearmed = 0;
 	t->suspended = false;
 	t->page->status &= ~PERFCTR_STATUS_SUSPENDED;
 	if (!t->setup.sampling)
@@ -55,11 +60,24 @@ void perfctr_sample_reset(struct perfctr_thread *t)
 		t->due[i] = t->page->counter[i].sum - control->counter[i].ireset;
 }
 
+static bool can_rearm;
+
+void perfctr_sample_set_rearm(bool can)
+{
+	WRITE_ONCE(can_rearm, can);
+}
+
 /* Before @t's control is loaded: how far is it to the next overflow? */
 void perfctr_sample_before_load(struct perfctr_thread *t)
 {
 	struct perfctr_setup *s = &t->setup;
 	unsigned int i;
+
+	/* Each time, as after a migration it is another Xen.  A signal's handler resumes. */
+	if (s->user_only && t->ring && READ_ONCE(can_rearm))
+		s->load.flags |= XENPERFCTR_LOAD_REARM;
+	else
+		s->load.flags &= ~XENPERFCTR_LOAD_REARM;
 
 	for (i = 0; i < s->load.nr; i++) {
 		const unsigned int n = s->map[i];
@@ -67,6 +85,22 @@ void perfctr_sample_before_load(struct perfctr_thread *t)
 
 		s->load.left[i] = ireset_of(s, n) ? max_t(s64, left, 1) : 0;
 	}
+}
+
+/*
+ * Xen has let this counter go on from @value, at an overflow since the last sample.
+ * Where is the next one?  There may have been several, with the interrupt masked:
+ * all but one are in *@skipped.
+ */
+static u64 due_after_rearm(const struct perfctr_page_counter *c, u64 due, u64 value,
+			   u64 period, u64 *skipped)
+{
+	const u64 left = -value & c->mask;
+	const u64 nr = div64_u64(c->sum - due, period);
+
+	*skipped = nr;
+	/* Farther away: it was put off. */
+	return left <= period ? c->sum + left : due + (nr + 1) * period;
 }
 
 /*
@@ -91,6 +125,11 @@ static u32 advance(struct perfctr_thread *t, u64 *skipped, bool *any_skipped)
 			/* What was counted since is part of the next period. */
 			overflow |= BIT(n);
 			t->due[n] = c->sum + period - t->now[i] % period;
+		} else if (t->rearmed & BIT(n) && c->sum >= t->due[n]) {
+			overflow |= BIT(n);
+			t->due[n] = due_after_rearm(c, t->due[n], t->now[i], period,
+						    &skipped[n]);
+			*any_skipped |= skipped[n];
 		} else if (c->sum >= t->due[n]) {
 			u64 nr = div64_u64(c->sum - t->due[n], period) + 1;
 
@@ -99,6 +138,7 @@ static u32 advance(struct perfctr_thread *t, u64 *skipped, bool *any_skipped)
 			*any_skipped = true;
 		}
 	}
+	t->rearmed = 0;
 	return overflow;
 }
 
@@ -155,7 +195,7 @@ static unsigned int call_chain(const struct pt_regs *regs, u64 *to,
  * @regs: of user mode, which was interrupted; NULL: of the kernel, or no longer
  * there.
  */
-static void write_sample(struct perfctr_thread *t, u32 overflow,
+static void write_sample(struct perfctr_thread *t, u32 overflow, bool rearmed,
 			 const struct pt_regs *regs)
 {
 	const struct xen_perfctr_page *xen = this_cpu_read(perfctr_vcpus.page);
@@ -167,7 +207,7 @@ static void write_sample(struct perfctr_thread *t, u32 overflow,
 	u16 flags = 0;
 	u64 ip = 0;
 
-	if (READ_ONCE(xen->overflow)) {
+	if (rearmed || READ_ONCE(xen->overflow)) {
 		ip = READ_ONCE(xen->ip);
 		if (!(READ_ONCE(xen->ip_flags) & XENPERFCTR_IP_USER))
 			flags = PERFCTR_SAMPLE_KERNEL;
@@ -258,6 +298,7 @@ static bool take(struct perfctr_thread *t, const struct pt_regs *regs)
 {
 	u64 skipped[PERFCTR_MAX_COUNTERS];
 	const unsigned int nr = t->setup.control.nr;
+	const u32 rearmed = t->rearmed;
 	bool any_skipped = false;
 	u32 overflow;
 
@@ -267,7 +308,7 @@ static bool take(struct perfctr_thread *t, const struct pt_regs *regs)
 		if (unlikely(any_skipped))
 			write_skipped(t, skipped, rdtsc());
 		if (overflow)
-			write_sample(t, overflow, regs);
+			write_sample(t, overflow, overflow & rearmed, regs);
 	} else {
 		t->overflow = overflow;
 		t->pending_signal = overflow;

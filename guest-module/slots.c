@@ -68,9 +68,13 @@ static noinline void load_periods(struct perfctr_setup *s)
 	unsigned int i;
 
 	s->load.flags |= XENPERFCTR_LOAD_LEFT;
+	s->user_only = true;
 	for (i = 0; i < s->load.nr; i++) {
 		const s64 ireset = s->control.counter[s->map[i]].ireset;
 
+		if (s->load.counter[i].evtsel & XENPERFCTR_EVTSEL_OS ||
+		    s->load.counter[i].flags & XENPERFCTR_COUNTER_HOST)
+			s->user_only = false;
 		s->load.left[i] = 0;
 		if (!ireset)
 			continue;

@@ -276,8 +276,10 @@ static __always_inline int start_or_load(struct perfctr_thread *t, bool loaded)
 	if (unlikely(err))
 		return start_failed(t, err);
 	perfctr_vcpu_set_running(t);
-	if (unlikely(s->sampling))
+	if (unlikely(s->sampling)) {
 		t->throttled = perfctr_vcpu_was_throttled();
+		memset(t->taken, 0, s->load.nr * sizeof(t->taken[0]));
+	}
 	if (unlikely(s->slots > 1))
 		perfctr_vcpu_slice(rdtsc(), t->turn - t->used);
 
@@ -325,6 +327,52 @@ static __always_inline void add_up(struct perfctr_page_counter *c, u64 now)
 	c->start = now;
 }
 
+/* Where Xen's page has what concerns this counter. */
+static unsigned int xen_slot(u32 index)
+{
+	return index >= XENPERFCTR_INDEX_FIXED ?
+		XENPERFCTR_MAX_GENERAL + index - XENPERFCTR_INDEX_FIXED : index;
+}
+
+/*
+ * Of a control that Xen re-arms: the counters, and what was taken from them since
+ * they were loaded.  What was taken since they were read last is as if it had not
+ * been there at the start.
+ *
+ * They don't count now, but an overflow whose interrupt was late may be dealt with
+ * in between; Xen's interrupt then comes after this.
+ */
+static noinline void read_rearmed(struct perfctr_thread *t, int *err)
+{
+	const struct perfctr_setup *s = &t->setup;
+	const struct xen_perfctr_page *xen = this_cpu_read(perfctr_vcpus.page);
+	unsigned int i;
+	u32 rearms;
+
+	if (unlikely(!xen)) {
+		*err = -ENODEV;
+		return;
+	}
+	do {
+		rearms = READ_ONCE(xen->rearms);
+		barrier();
+		for (i = 0; i < s->load.nr; i++) {
+			struct perfctr_page_counter *c = &t->page->counter[s->map[i]];
+			const u32 index = s->load.counter[i].index;
+			const u64 taken = READ_ONCE(xen->taken[xen_slot(index)]);
+
+			t->now[i] = read_counter(index, err);
+			if (!(s->load.counter[i].flags & XENPERFCTR_COUNTER_SAMPLING) ||
+			    taken == t->taken[i])
+				continue;
+			c->start -= taken - t->taken[i];
+			t->taken[i] = taken;
+			t->rearmed |= BIT(s->map[i]);
+		}
+		barrier();
+	} while (unlikely(READ_ONCE(xen->rearms) != rearms));
+}
+
 /*
  * Add what was counted since the start to the sums, and start from there: each
  * counter is read once, so nothing is lost in between.
@@ -338,9 +386,13 @@ static int fold(struct perfctr_thread *t)
 	int err = 0;
 
 	/* First, so that our own work is not counted for the thread. */
+	if (unlikely(s->load.flags & XENPERFCTR_LOAD_REARM)) {
+		read_rearmed(t, &err);
+	} else {
 #pragma GCC unroll 4
-	for (i = 0; i < nr; i++)
-		t->now[i] = read_counter(s->load.counter[i].index, &err);
+		for (i = 0; i < nr; i++)
+			t->now[i] = read_counter(s->load.counter[i].index, &err);
+	}
 
 	/*
 	 * Only now, so that it covers all of the interval.  If somebody else
@@ -443,6 +495,12 @@ void perfctr_thread_after_overflow(struct perfctr_thread *t)
 {
 	int err;
 
+	if (t->setup.load.flags & XENPERFCTR_LOAD_REARM) {
+		/* It does. */
+		t->throttled |= perfctr_vcpu_was_throttled();
+		perfctr_thread_folded(t);
+		return;
+	}
 	if (unlikely(t->setup.slots > 1)) {
 		start(t);
 		return;
@@ -557,6 +615,7 @@ static void copy_setup(struct perfctr_setup *to, const struct perfctr_setup *fro
 	to->slot = from->slot;
 	to->tsc = from->tsc;
 	to->sampling = from->sampling;
+	to->user_only = from->user_only;
 	to->slice = from->slice;
 }
 

@@ -171,6 +171,7 @@ static void set_features(u64 features)
 
 	WRITE_ONCE(perfctr_info.features, features & known);
 	perfctr_vcpu_set_load_by_page(features & XENPERFCTR_FEAT_PAGE_LOAD);
+	perfctr_sample_set_rearm(features & XENPERFCTR_FEAT_REARM);
 }
 
 /*

@@ -393,7 +393,7 @@ static void test_bad_loads(const volatile struct xen_perfctr_page *p)
 	is(load_it(), -EINVAL);
 	load.nr = ~0u;
 	is(load_it(), -EINVAL);
-	for (unsigned int bit = 2; bit < 32; bit++) {
+	for (unsigned int bit = 3; bit < 32; bit++) {
 		load.flags = 1u << bit;
 		is(load_one(0, insn), -EINVAL);
 	}
@@ -784,6 +784,120 @@ static void test_sampling(const volatile struct xen_perfctr_page *p)
 	value = rdpmc(0);
 	loop(10000);
 	is(rdpmc(0) - value >= 20000, 1);
+}
+
+/*
+ * Counters of user mode that go on by themselves.  What the page says was taken
+ * from the value, and the value, are what was counted.
+ */
+static void rearms(const volatile struct xen_perfctr_page *p, unsigned int slot,
+		   uint32_t index, unsigned long n, unsigned int nr)
+{
+	const uint64_t mask = ~0ULL >> (64 - (slot < XENPERFCTR_MAX_GENERAL ?
+					      query.general_width : query.fixed_width));
+	const uint64_t value = rdpmc(index), taken = p->taken[slot];
+	const uint32_t before = p->rearms;
+
+	user_mode(n);
+	is((rdpmc(index) + p->taken[slot] - value - taken) & mask, 2 * n + 1);
+	is(p->rearms - before, nr);
+	is(p->overflow, 0);
+	is(p->sequence & 1, 0);
+	if (!nr)
+		return;
+	is(p->ip_flags, XENPERFCTR_IP_USER);
+	is(p->ip >= (uint64_t)(uintptr_t)_start && p->ip < (uint64_t)(uintptr_t)_start + 0x100000, 1);
+}
+
+static void test_rearm(const volatile struct xen_perfctr_page *p)
+{
+	const uint64_t os = XENPERFCTR_EVTSEL_OS, usr = XENPERFCTR_EVTSEL_USR;
+	const uint64_t mask = ~0ULL >> (64 - query.general_width);
+	const uint32_t flags = XENPERFCTR_LOAD_REARM;
+	uint32_t throttled, before;
+	uint64_t value;
+
+	is(query.features & XENPERFCTR_FEAT_REARM, pvh ? XENPERFCTR_FEAT_REARM : 0);
+	load.nr = 1;
+	load.flags = flags;
+	set(0, 0, insn);
+	load.counter[0].flags = XENPERFCTR_COUNTER_SAMPLING;
+	load.counter[0].period = 100000;
+	is(load_it(), pvh ? 0 : -EOPNOTSUPP);
+	if (!pvh) {
+		load.flags = 0;
+		return;
+	}
+	/* Only what counts user mode; and something has to overflow. */
+	load.counter[0].evtsel = insn | os;
+	is(load_it(), -EINVAL);
+	load.counter[0].evtsel = (insn & ~usr) | os;
+	is(load_it(), -EINVAL);
+	load.counter[0].evtsel = insn | os;
+	load.counter[0].flags |= XENPERFCTR_COUNTER_HOST;
+	is(load_it(), privileged ? -EINVAL : -EPERM);
+	set(0, 0, insn);
+	is(load_it(), -EINVAL);
+	load.nr = 0;
+	is(load_it(), -EINVAL);
+	load.flags |= XENPERFCTR_LOAD_STOLEN;
+	is(load_it(), -EINVAL);
+
+	load.nr = 2;
+	load.flags = flags | XENPERFCTR_LOAD_LEFT;
+	load.counter[0].flags = XENPERFCTR_COUNTER_SAMPLING;
+	load.counter[0].period = 100000;
+	load.left[0] = 10000;
+	set(1, 1, insn);
+	load.left[1] = 0;
+	is(load_it(), 0);
+	is(p->taken[0], 0);
+	rearms(p, 0, 0, 4000, 0);
+	/* 2,008,002 in all: the 10,000th, and each 100,000th from there */
+	rearms(p, 0, 0, 1000000, 20);
+	is(p->taken[0] & mask, 20 * 100000);
+	is(rdpmc(1), 8001 + 2000001);
+	is(op(XENPERFCTR_OP_resume, NULL), 0);
+	rearms(p, 0, 0, 1000000, 20);
+	/* The vCPU away in between */
+	for (unsigned int i = 0; i < 10; i++) {
+		sleep();
+		rearms(p, 0, 0, 50000, 1);
+	}
+	is(load_it(), 0);
+	is(p->taken[0], 0);
+	rearms(p, 0, 0, 10000, 1);
+
+	/* All are told, or too many put off, on a fast machine: nothing is lost. */
+	load.left[0] = 0;
+	load.counter[0].period = query.min_period;
+	is(load_it(), 0);
+	throttled = p->throttled;
+	before = p->rearms;
+	value = rdpmc(0);
+	user_mode(1000000);
+	is((rdpmc(0) + p->taken[0] - value) & mask, 2000001);
+	is(p->rearms - before == 2000, p->throttled == throttled);
+	is(p->rearms - before >= 1000 && p->rearms - before <= 2000, 1);
+
+	if (query.fixed & 1) {
+		load.nr = 1;
+		load.counter[0].index = XENPERFCTR_INDEX_FIXED;
+		load.counter[0].evtsel = usr;
+		load.counter[0].period = 1000000;
+		/* The interval of those above ends. */
+		for (unsigned int i = 0; i < 20; i++)
+			sleep();
+		is(load_it(), 0);
+		rearms(p, XENPERFCTR_MAX_GENERAL, XENPERFCTR_INDEX_FIXED, 2600000, 5);
+	}
+
+	/* What follows has nothing of it. */
+	is(op(XENPERFCTR_OP_stop, NULL), 0);
+	load.flags = 0;
+	is(load_one(0, insn), 0);
+	is(p->overflow, 0);
+	is(user_cost(0, 1000000), 2000001);
 }
 
 /* The policy of a domain, by the control domain that this one is. */
@@ -1301,6 +1415,7 @@ void main(const void *start_info)
 	test_split();
 	test_stolen(p);
 	test_sampling(p);
+	test_rearm(p);
 	if (privileged) {
 		test_policy_matrix();
 		test_policy_filter();

@@ -86,7 +86,8 @@ struct xen_perfctr_query {
      *                may not count: others are -EACCES
      *   PAGE_LOAD    XENPERFCTR_OP_load can take its argument from the vCPU's
      *                page
-     * SAMPLING, HOST and FILTER follow the host's policy, which can change
+     *   REARM        XENPERFCTR_LOAD_REARM is accepted from this vCPU
+     * SAMPLING, HOST, FILTER and REARM follow the host's policy, which can change
      * at any time.
      */
 #define XENPERFCTR_FEAT_GLOBAL_CTRL      (1U << 0)
@@ -95,6 +96,7 @@ struct xen_perfctr_query {
 #define XENPERFCTR_FEAT_HOST             (1U << 3)
 #define XENPERFCTR_FEAT_FILTER           (1U << 4)
 #define XENPERFCTR_FEAT_PAGE_LOAD        (1U << 5)
+#define XENPERFCTR_FEAT_REARM            (1U << 6)
     uint64_t features;
 
     /* OUT: bit n set: general (fixed) counter n exists. */
@@ -226,6 +228,14 @@ struct xen_perfctr_load {
 #define XENPERFCTR_LOAD_STOLEN           (1U << 0)
     /* @left is there. */
 #define XENPERFCTR_LOAD_LEFT             (1U << 1)
+    /*
+     * REARM: after an overflow Xen lets the counters go on by itself, as
+     * XENPERFCTR_OP_resume would, before the guest executes anything: @overflow
+     * stays zero, and @rearms and @taken tell.  Every counter must count user
+     * mode only (-EINVAL): what the guest does about the overflow is not counted
+     * anyhow.  At least one samples (-EINVAL).  Needs FEAT_REARM (-EOPNOTSUPP).
+     */
+#define XENPERFCTR_LOAD_REARM            (1U << 2)
     struct xen_perfctr_counter counter[XENPERFCTR_MAX_COUNTERS];
     /*
      * With LOAD_LEFT, @nr of these are read: events until the first overflow of
@@ -279,14 +289,24 @@ struct xen_perfctr_page {
      * vCPU's counters are stopped.
      */
     uint32_t overflow;
-    /* With @overflow: where the guest was, the next instruction to execute. */
+    /*
+     * With @overflow, or when @rearms has gone up: where the guest was, the next
+     * instruction to execute.
+     */
     uint32_t ip_flags;
 #define XENPERFCTR_IP_USER               (1U << 0)   /* else its kernel */
     uint64_t ip;
     /* Goes up by one each time that a load or resume was throttled. */
     uint32_t throttled;
-    uint32_t reserved1;
+    /* LOAD_REARM: goes up by one each time that Xen has let counters go on. */
+    uint32_t rearms;
     uint64_t reserved[2];
+    /*
+     * LOAD_REARM, by counter as in @overflow: what Xen has taken from its value
+     * since the load, modulo 2^width.  So what it has counted is the difference
+     * of two values plus that of this.  Only for counters that sample.
+     */
+    uint64_t taken[XENPERFCTR_MAX_COUNTERS];
 };
 
 /*
