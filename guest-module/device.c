@@ -461,7 +461,10 @@ static __poll_t perfctr_poll(struct file *file, struct poll_table_struct *wait)
 	if (!ring)
 		return EPOLLERR;
 	events = perfctr_ring_poll(ring, file, wait);
-	return perfctr_group_is_live(t) ? events : events | EPOLLHUP;
+	/* In this order: a thread asks for its mappings before it ends. */
+	if (!perfctr_group_is_live(t) && !perfctr_ring_is_telling(ring))
+		events |= EPOLLHUP;
+	return events;
 }
 
 static int perfctr_mmap(struct file *file, struct vm_area_struct *vma)

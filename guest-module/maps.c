@@ -186,6 +186,7 @@ static void maps_fn(struct work_struct *work)
 	mmput(m->mm);
 	/* Pairs with perfctr_maps_want(): it sees what is known now. */
 	atomic_set_release(&m->busy, 0);
+	perfctr_ring_told(t->ring);
 	perfctr_thread_put(t);
 }
 
@@ -222,6 +223,7 @@ void perfctr_maps_want(struct perfctr_thread *t, u64 ip, u64 tsc)
 	m->mm = mm;
 	perfctr_ring_fill_task(t->ring, &m->task, current, tsc);
 	perfctr_thread_get(t);
+	perfctr_ring_telling(t->ring);
 	atomic_set(&m->busy, 1);
 	/* Only here and in the worker, never both. */
 	queue_work(perfctr_wq, &m->work);

@@ -287,6 +287,9 @@ struct page *perfctr_ring_mapped(struct perfctr_ring *ring, unsigned long pgoff)
 size_t perfctr_ring_bytes(const struct perfctr_ring *ring, unsigned long pgoff);
 __poll_t perfctr_ring_poll(struct perfctr_ring *ring, struct file *file,
 			   struct poll_table_struct *wait);
+void perfctr_ring_telling(struct perfctr_ring *ring);
+void perfctr_ring_told(struct perfctr_ring *ring);
+bool perfctr_ring_is_telling(const struct perfctr_ring *ring);
 /* Interrupts off. */
 void perfctr_ring_wake(struct perfctr_ring *ring);
 unsigned int perfctr_ring_depth(const struct perfctr_ring *ring);

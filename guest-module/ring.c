@@ -55,6 +55,7 @@ struct ring_cpu {
  * @nr_pages: of each CPU, the first one included
  * @pages: of all CPUs
  * @depth: of call chains; 0: none
+ * @telling: how many of maps.c's workers are to write to it
  * @cpu: by number, those that are not possible with no page
  */
 struct perfctr_ring {
@@ -66,6 +67,7 @@ struct perfctr_ring {
 	unsigned int nr_pages;
 	struct page **pages;
 	unsigned int depth;
+	atomic_t telling;
 	struct ring_cpu cpu[];
 };
 
@@ -224,6 +226,24 @@ __poll_t perfctr_ring_poll(struct perfctr_ring *ring, struct file *file,
 		if (is_half_full(ring, &ring->cpu[cpu]))
 			return EPOLLIN | EPOLLRDNORM;
 	return 0;
+}
+
+/* Somebody will write to @ring, be it that all of its threads have ended. */
+void perfctr_ring_telling(struct perfctr_ring *ring)
+{
+	atomic_inc(&ring->telling);
+}
+
+/* ... and has; may sleep. */
+void perfctr_ring_told(struct perfctr_ring *ring)
+{
+	if (atomic_dec_and_test(&ring->telling))
+		wake_up_interruptible_all(&ring->wait);
+}
+
+bool perfctr_ring_is_telling(const struct perfctr_ring *ring)
+{
+	return atomic_read(&ring->telling);
 }
 
 /* Interrupts off; perhaps in the scheduler. */

@@ -67,17 +67,19 @@ static bool drain(struct session *session, struct vperfctr_rings *rings)
 
 /*
  * The child has ended.  What its mappings are is told by the kernel in its own
- * time, perhaps just now: until nothing has come for a while.
+ * time, perhaps just now, and it says when that is done: unless others are left,
+ * who go on.  Then it is until nothing has come for a while.
  */
 static void drain_rest(struct session *session, struct vperfctr_rings *rings)
 {
-	const struct timespec quiet = {.tv_nsec = QUIET_MS * 1000000};
+	struct pollfd all_ended = {.fd = session->fd};
 	unsigned int i;
 
 	drain(session, rings);
 	for (i = 0; i < MOST_QUIETS; i++) {
-		nanosleep(&quiet, NULL);
-		if (!drain(session, rings))
+		bool over = poll(&all_ended, 1, QUIET_MS) > 0;
+
+		if (!drain(session, rings) || over)
 			break;
 	}
 }

@@ -23,6 +23,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -173,15 +174,25 @@ static void judge(struct sampler *s, uint64_t value, uint64_t ip)
 		s->wrong_ip++;
 }
 
+/* The record at *@tail, which is then the next one's; NULL: there is none. */
+static const struct perfctr_ring_record *next_record(const struct perfctr_ring_page *ring,
+						     uint64_t *tail)
+{
+	const struct perfctr_ring_record *r;
+
+	if (*tail == __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE))
+		return NULL;
+	r = (const void *)((const char *)ring + 4096 + (*tail & (ring->size - 1)));
+	*tail += r->size;
+	return r;
+}
+
 static void read_ring(struct sampler *s, struct perfctr_ring_page *ring)
 {
-	const uint64_t head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
-	const char *data = (const char *)ring + 4096;
+	const struct perfctr_ring_record *r;
 	uint64_t tail = ring->tail;
 
-	while (tail < head) {
-		const struct perfctr_ring_record *r =
-			(const void *)(data + (tail & (ring->size - 1)));
+	while ((r = next_record(ring, &tail))) {
 		const struct perfctr_ring_sample *sample = (const void *)r;
 		const struct perfctr_ring_mmap *map = (const void *)r;
 
@@ -203,7 +214,6 @@ static void read_ring(struct sampler *s, struct perfctr_ring_page *ring)
 				s->mapped = 1;
 			break;
 		}
-		tail += r->size;
 	}
 	__atomic_store_n(&ring->tail, tail, __ATOMIC_RELEASE);
 	s->lost += ring->lost;
@@ -218,10 +228,22 @@ static void read_rings(struct sampler *s)
 		read_ring(s, s->ring[cpu]);
 }
 
+/* The thread's counters end; then all is in the ring, also what workers tell. */
+static void unlink_and_wait(struct sampler *s)
+{
+	struct pollfd all_told = {.fd = s->fd};
+
+	if (ioctl(s->fd, PERFCTR_IOC_UNLINK) < 0)
+		die("PERFCTR_IOC_UNLINK");
+	if (poll(&all_told, 1, 10000) != 1 || all_told.revents != POLLHUP)
+		die("poll");
+}
+
 static void finish(struct sampler *s)
 {
 	unsigned int cpu;
 
+	/* It may have been done. */
 	ioctl(s->fd, PERFCTR_IOC_UNLINK);
 	for (cpu = 0; cpu < MAX_CPUS && s->ring[cpu]; cpu++)
 		munmap(s->ring[cpu], (RING_PAGES + 1) * 4096);
@@ -246,8 +268,7 @@ static void sample_loop(struct sampler *s)
 			break;
 		finish(s);
 	}
-	/* The list of mappings is a worker's. */
-	usleep(200000);
+	unlink_and_wait(s);
 	read_rings(s);
 	finish(s);
 }
@@ -467,20 +488,18 @@ static void *periods_thread(void *arg)
 	p->cycles_off = many[1] - few[1] - p->cycles;
 	for (cpu = 0; cpu < MAX_CPUS && s.ring[cpu]; cpu++) {
 		const struct perfctr_ring_page *ring = s.ring[cpu];
+		const struct perfctr_ring_record *record;
 		uint64_t tail = ring->tail;
 
-		while (tail < ring->head) {
-			const struct perfctr_ring_record *record = (const void *)
-				((const char *)ring + 4096 + (tail & (ring->size - 1)));
+		while ((record = next_record(ring, &tail))) {
 			const struct perfctr_ring_sample *r = (const void *)record;
 
-			if (record->type == PERFCTR_RING_SAMPLE) {
-				p->samples++;
-				p->wrong_task += r->task.tid != s.tid;
-				p->off_period += r->overflow != 2 ||
-					r->value[1] % (uint64_t)p->period;
-			}
-			tail += record->size;
+			if (record->type != PERFCTR_RING_SAMPLE)
+				continue;
+			p->samples++;
+			p->wrong_task += r->task.tid != s.tid;
+			p->off_period += r->overflow != 2 ||
+				r->value[1] % (uint64_t)p->period;
 		}
 		p->lost += ring->lost + ring->skipped;
 	}
@@ -602,7 +621,9 @@ int main(int argc, char **argv)
 	} else {
 		fputs("usage: sampling ring|signal [PERIOD [ITERATIONS]]\n"
 		      "       sampling storm [THREADS [ITERATIONS]]\n"
-		      "       sampling pair [ITERATIONS]\n", stderr);
+		      "       sampling pair [ITERATIONS]\n"
+		      "       sampling periods [THREADS [PERIODS]]\n"
+		      "       sampling cost [PERIOD [ITERATIONS]]\n", stderr);
 		return 2;
 	}
 	printf("1..%d\n", test_number);

@@ -470,7 +470,7 @@ struct perfctr_dev_cpu {
  * (EEXIST).  EBUSY: a control is in force.  ENOENT: the handle is not bound, or
  * to a set that another one founded.  EINVAL, ENOMEM.
  * poll() of the handle then says POLLIN while a ring is half full, and POLLHUP
- * when no thread of the group is left.
+ * when no thread of the group is left, and all is told of their mappings.
  */
 #define PERFCTR_IOC_RING	_IOW(PERFCTR_IOC_MAGIC, 13, struct perfctr_dev_ring)
 /*

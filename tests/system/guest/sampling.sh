@@ -27,6 +27,7 @@ part() {
 part "10^5 over 2 x 10^7" ring 100000 10000000
 part "an odd period" ring 12345 3000000
 part "the shortest period" ring 1000 200000
+part "one, right before the end" ring 1000000 500000
 part "by signals" signal 100000 10000000
 part "two periods" pair 5000000
 part "Fig. 9" periods 4 300
