@@ -342,17 +342,16 @@ static unsigned int xen_slot(u32 index)
  * They don't count now, but an overflow whose interrupt was late may be dealt with
  * in between; Xen's interrupt then comes after this.
  */
-static noinline void read_rearmed(struct perfctr_thread *t, int *err)
+static noinline int read_rearmed(struct perfctr_thread *t)
 {
 	const struct perfctr_setup *s = &t->setup;
 	const struct xen_perfctr_page *xen = this_cpu_read(perfctr_vcpus.page);
 	unsigned int i;
+	int err = 0;
 	u32 rearms;
 
-	if (unlikely(!xen)) {
-		*err = -ENODEV;
-		return;
-	}
+	if (unlikely(!xen))
+		return -ENODEV;
 	do {
 		rearms = READ_ONCE(xen->rearms);
 		barrier();
@@ -361,7 +360,7 @@ static noinline void read_rearmed(struct perfctr_thread *t, int *err)
 			const u32 index = s->load.counter[i].index;
 			const u64 taken = READ_ONCE(xen->taken[xen_slot(index)]);
 
-			t->now[i] = read_counter(index, err);
+			t->now[i] = read_counter(index, &err);
 			if (!(s->load.counter[i].flags & XENPERFCTR_COUNTER_SAMPLING) ||
 			    taken == t->taken[i])
 				continue;
@@ -371,6 +370,7 @@ static noinline void read_rearmed(struct perfctr_thread *t, int *err)
 		}
 		barrier();
 	} while (unlikely(READ_ONCE(xen->rearms) != rearms));
+	return err;
 }
 
 /*
@@ -387,7 +387,7 @@ static int fold(struct perfctr_thread *t)
 
 	/* First, so that our own work is not counted for the thread. */
 	if (unlikely(s->load.flags & XENPERFCTR_LOAD_REARM)) {
-		read_rearmed(t, &err);
+		err = read_rearmed(t);
 	} else {
 #pragma GCC unroll 4
 		for (i = 0; i < nr; i++)
