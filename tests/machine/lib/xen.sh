@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Builds a hypervisor from Debian's source package of $xen_version and the
-# patches *.patch in the directory $xen_patches.
+# patches *.patch in the directory $xen_patches. $xen_config, if it is set, is one
+# line for Xen's configuration, which is the default one otherwise.
 
 xen_ingredients() {
-	echo "$xen_version"
+	echo "$xen_version" ${xen_config:-}
 	[ -z "$xen_patches" ] || {
 		ls "$xen_patches"/*.patch >/dev/null 2>&1 || die "there is no patch in $xen_patches"
 		cat "$xen_patches"/*.patch
@@ -18,6 +19,10 @@ xen_bake() {
 	[ -z "$xen_patches" ] || for file in "$xen_patches"/*.patch; do
 		step "patch ${file##*/}" patch -p1 -f -i "$file" || exit 1
 	done
+	if [ -n "${xen_config:-}" ]; then
+		echo "$xen_config" >xen/.config
+		step configuring make -C xen olddefconfig PYTHON=/usr/bin/python3
+	fi
 	# No name of the building machine or person, no date: the same source gives
 	# the same hypervisor.
 	step compiling nice make -C xen -j "$jobs" CC="$(compiler)" debug=n PYTHON=/usr/bin/python3 \
