@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# run: --vcpus 2 --smp 2 --icount --timeout 900 --qemu-append=-rtc --qemu-append=clock=rt
+#
+# The host sleeps (ACPI S3) and wakes up while threads count: in dom0, whose second vCPU goes
+# and comes back on the way, and in a domain (PV, on AMD
+# PVH). Each of their measurements stays exact. Its clock, which wakes it up, is the
+# only one that goes on meanwhile, so it has to be that of the real time.
+
+. /put/tap.sh
+rounds=2
+[ "$3" != long ] || rounds=20
+programs=/usr/lib/perfctr-tests
+tmp=$(mktemp -d)
+
+# How often Xen has come back.
+woken() {
+	xl dmesg | grep -c 'Finishing wakeup from ACPI S3'
+}
+
+/lab/toolstack || exit 125
+match "$(cat /sys/power/state)" mem "the host can sleep"
+
+kind=pv
+[ "$2" != amd ] || kind=pvh
+/lab/domu sleeper --type $kind --vcpus 1 -- sh -c "
+	$programs/forever-until 100000 -e instructions &
+	pid=\$!
+	echo ready
+	until xenstore-read data/stop >/dev/null 2>&1; do sleep 0.2; done
+	kill \$pid
+	wait \$pid" >"$tmp/domain" 2>&1 &
+domu=$!
+until grep -qsx ready "$tmp/domain"; do
+	kill -0 $domu 2>/dev/null || break
+	sleep 0.2
+done
+pids=
+for event in instructions branches stores; do
+	$programs/forever-until 100000 -e $event >"$tmp/$event" 2>&1 &
+	pids="$pids $!"
+done
+sleep 1
+
+before=$(woken)
+for i in $(seq $rounds); do
+	echo 0 >/sys/class/rtc/rtc0/wakealarm
+	# By the real time, in which a busy host may need long to get the guest to sleep.
+	echo +20 >/sys/class/rtc/rtc0/wakealarm
+	echo mem >/sys/power/state || diag "round $i: status $?"
+	sleep 1
+done
+is $(($(woken) - before)) $rounds "the host slept and woke up, $rounds times"
+is "$(cat /sys/devices/system/cpu/online)" 0-1 "both vCPUs are back"
+
+kill $pids
+for pid in $pids; do
+	wait $pid
+	is $? 0 "a program in dom0 ended well"
+done
+xenstore-write "/local/domain/$(xl domid sleeper)/data/stop" 1
+wait $domu
+is $? 0 "the domain ended well"
+for what in instructions branches stores domain; do
+	forever_exact "$tmp/$what" "$what" 100
+done
+xen_log_clean
+rm -rf "$tmp"
+done_testing
