@@ -14,6 +14,7 @@ TOP    := $(CURDIR)
 GUEST  := $(TOP)/build/guest
 LIBDIR := /usr/lib/x86_64-linux-gnu
 RUN    := tests/machine/run
+PREFIX ?= /usr/local
 XEN_TREE ?= $(TOP)/build/xen
 
 .PHONY: help
@@ -55,9 +56,11 @@ bench: deps guest
 ##   make module         guest-module/perfctr.ko        (KDIR=... for another kernel)
 ##   make lib            libperfctr and perfex
 ##   make machine        the emulated machine: QEMU, Xen, root file system
-##   make install        library, perfex and module     (DESTDIR=, PREFIX=)
+##   make install        library, perfex, module, udev rule          (DESTDIR=, PREFIX=)
 ##   make tools          xen-perfctr, which shows and sets the host's policy, in build/tools/
-.PHONY: guest module lib programs tools machine install
+##   make install-tools  xen-perfctr, for dom0                       (DESTDIR=, PREFIX=)
+##   make deb            Debian packages of all of it, in build/deb/
+.PHONY: guest module lib programs tools machine install install-tools deb
 guest: module lib programs tools
 	@$(MAKE) -s -C libperfctr install DESTDIR=$(GUEST) PREFIX=/usr LIBDIR=$(LIBDIR)
 	@$(MAKE) -s -C tests/programs install DESTDIR=$(GUEST)
@@ -95,7 +98,19 @@ machine: deps
 
 install: module lib
 	$(MAKE) -C libperfctr install
-	$(MAKE) -C guest-module module-install
+	$(MAKE) -C guest-module module-install rules-install
+	@[ -n "$(DESTDIR)" ] || { \
+		echo "the group perfctr and the udev rule are in force after:"; \
+		echo "    ldconfig; systemd-sysusers; udevadm control --reload"; }
+
+install-tools: tools
+	@install -D -m 755 build/tools/xen-perfctr $(DESTDIR)$(PREFIX)/sbin/xen-perfctr
+	@install -D -m 644 packaging/xen-perfctr.8 $(DESTDIR)$(PREFIX)/share/man/man8/xen-perfctr.8
+	@install -D -m 644 packaging/xen-perfctr.completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/xen-perfctr
+
+deb:
+	@packaging/deb $(TOP)/build/deb
 
 ## Xen patches:
 ##   make xen-tree       a patched Xen git tree in build/xen         (XEN_TREE=...)
