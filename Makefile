@@ -90,8 +90,9 @@ build/tools/xen-perfctr: $(wildcard xen-patches/4.17/*) guest-module/include/xen
 	@echo "== xen-perfctr" >&2
 	@install -D -m 644 guest-module/include/xen-public/perfctr.h build/tools/include/xen/arch-x86/perfctr.h
 	@xen-patches/file tools/misc/xen-perfctr.c >build/tools/xen-perfctr.c
-	@$(CC) -O2 -Wall -Wextra -Werror -D__XEN_TOOLS__ -Ibuild/tools/include \
-		-o $@ build/tools/xen-perfctr.c -lxencall -lxenstore
+	@$(CC) -O2 $(CPPFLAGS) $(CFLAGS) -Wall -Wextra -Werror -D__XEN_TOOLS__ \
+		-Ibuild/tools/include $(LDFLAGS) -o $@ build/tools/xen-perfctr.c \
+		-lxencall -lxenstore
 
 machine: deps
 	@tests/machine/build all
