@@ -81,7 +81,7 @@ eval "$(printf '%s\n' "$submit" | sed "s/\\\$command/$command/") >spec.out 2>spe
 is "$?" 0 "... bzip2's status"
 check "... its output" cmp spec.out data.bz2
 is "$(cat spec.err)" "" "... and nothing else"
-is "$(awk '$1 ~ /^[0-9]+$/ && $2 ~ /^(instructions|cycles|branch-misses)$/ { print $2 }' perfex.7.*.txt | tr '\n' ' ')" "instructions cycles branch-misses " \
+is "$(awk '$1 ~ /^[0-9]+$/ && $2 ~ /^(instructions|cycles|branches)$/ { print $2 }' perfex.7.*.txt | tr '\n' ' ')" "instructions cycles branches " \
 	"... copy 7 has its counts"
 mkdir elsewhere
 try env PERFEX_DIR=elsewhere perfex-each false
