@@ -71,6 +71,7 @@ dkms_make() {
 		kernel_source_dir=$kdir
 		eval "$(sed -n 's/^MAKE\[0\]=/command=/p' dkms.conf)"
 		# shellcheck disable=SC2154
+		# shellcheck disable=SC2086 # words
 		nice $command && test -s perfctr.ko
 	)
 }
@@ -93,4 +94,6 @@ is "$("$tmp/root/opt/x/bin/perfex" --version)" "perfex (perfctr-xen) $version" "
 is "$(PKG_CONFIG_PATH=$tmp/root/opt/x/lib/pkgconfig pkg-config --modversion libperfctr)" "$version" "so has pkg-config"
 is "$(readelf -d "$tmp/root/opt/x/lib/libperfctr.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')" "libperfctr.so.${version%%.*}" \
 	"the soname is its first number"
+is "$(sed -n 's/^ \([a-z_]*\)@LIBPERFCTR.*/\1/p' packaging/debian/libperfctr5.symbols | LC_ALL=C sort)" \
+	"$(echo "$functions" | LC_ALL=C sort)" "the Debian package's symbols are the map's"
 done_testing
