@@ -1016,6 +1016,8 @@ static void execute(unsigned int p, enum context ctx, unsigned int kind,
 				to_guest(p);
 		}
 	}
+	if (v && machine_faults != fuzz_done.faults)
+		after_fault(v);
 	for (slot = 0; slot < NR_SLOT; slot++) {
 		uint64_t left = machine_mask(slot) - pmu->value[slot];
 
@@ -2141,10 +2143,11 @@ static void vpmu_visits(unsigned int p)
 /* A pCPU was down; its firmware has used the PMU. */
 static void cpu_up(unsigned int p)
 {
-	const unsigned int faults = machine_faults;
 	const uint8_t how = u8();
+	unsigned int faults;
 
 	switch_pcpu(p, NULL);
+	faults = machine_faults;
 	write_ptbase(p, NULL);
 	context[p] = NULL;
 	softirq[p] = false;
