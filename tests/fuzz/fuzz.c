@@ -640,7 +640,9 @@ static void interrupt(unsigned int p)
 	handled = perfctr_do_interrupt();
 	irqs_off--;
 	fuzz_done.interrupts++;
-	if (doubtful[p])
+	/* In the middle of a fault it is not known whose it was. */
+	if (doubtful[p] ||
+	    (machine_faults != fuzz_done.faults && handled != ours))
 		return;
 	check(handled == ours, "%s interrupt",
 	      handled ? "the vPMU has lost its" : "nobody's");
@@ -1754,6 +1756,10 @@ static void load(struct fuzz_vcpu *v)
 	if (by_page)
 		fuzz_done.page_loads += !rc;
 
+	/* The old one was lost when an overflow came just before. */
+	if (!rc && machine_faults != faults &&
+	    peek(v)->generation == v->generation + 2)
+		m_drop(v);
 	/* What both name goes on. */
 	v->generation++;
 	v->overflow = v->shown_overflow = 0;

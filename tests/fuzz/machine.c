@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "fuzz.h"
 #include "machine.h"
 
 #include <asm/perfctr.h>
@@ -323,6 +324,9 @@ int wrmsr_safe(uint32_t msr, uint64_t value)
 	int evtsel, counter;
 	uint64_t mask, *reg;
 
+	if (fuzz_verbose)
+		fprintf(stderr, "   WRMSR %#x, %#" PRIx64 "%s\n", msr, value,
+			machine_fault_in == 1 ? ": fault" : "");
 	if (machine_fault_in && !--machine_fault_in) {
 		machine_fault_in = machine_fault_again;
 		machine_fault_again = 0;

@@ -194,6 +194,7 @@ uint64_t machine_rdpmc(uint32_t index);
 #undef _ASM_EXTABLE
 #define _ASM_EXTABLE(from, to)                                                 \
 	".pushsection machine_ex_table,\"a\"\n"                                \
+	".balign 4\n"                                                         \
 	".long " #from " - ., " #to " - .\n"                                   \
 	".popsection\n"
 __asm__(".purgem rdpmc\n\t"
