@@ -163,6 +163,7 @@ static int alloc_fault_in, map_fault_in;
 static int allocations;
 
 struct fuzz_statistics fuzz_done;
+const bool fuzz_has_rearm = HAVE_REARM;
 bool fuzz_verbose;
 
 void violation(const char *format, ...)
@@ -1103,6 +1104,8 @@ static void check_nothing_counts(unsigned int p)
 		      "counter %u counts the switch", slot);
 }
 
+static bool to_kernel; /* in the middle of the next switch */
+
 static void switch_pcpu(unsigned int p, struct fuzz_vcpu *next)
 {
 	struct fuzz_vcpu *prev = running[p];
@@ -1159,6 +1162,12 @@ static void switch_pcpu(unsigned int p, struct fuzz_vcpu *next)
 	if (!next) {
 		perfctr_switch_to(&idle_vcpu[p]);
 		return;
+	}
+	/* load_segments() has found a bad selector: the kernel hears of it. */
+	if (to_kernel && splits(next) && next->user) {
+		next->user = false;
+		next->xen.arch.flags |= TF_kernel_mode;
+		perfctr_toggle_mode(&next->xen);
 	}
 	next->pcpu = (int)p;
 	next->xen.processor = p;
@@ -2378,7 +2387,9 @@ static void action(void)
 
 		if ((where & 0xc0) == 0xc0 || !domain_exists[d] || next->pcpu >= 0)
 			next = NULL;
+		to_kernel = what & 0x80;
 		switch_pcpu(p, next);
+		to_kernel = false;
 		break;
 	}
 	case 2:

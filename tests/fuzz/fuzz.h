@@ -8,6 +8,8 @@
 
 /* Registers that refuse a value are part of it. */
 extern bool fuzz_inject_faults;
+/* Does this Xen know XENPERFCTR_LOAD_REARM? */
+extern const bool fuzz_has_rearm;
 /* Say what is done. */
 extern bool fuzz_verbose;
 

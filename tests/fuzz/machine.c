@@ -54,6 +54,9 @@ const struct machine_kind machine_kinds[] = {
 	{.name = "no capabilities", .vendor = X86_VENDOR_INTEL, .family = 6,
 	 .version = 3, .nr_general = 4, .nr_fixed = 3, .general_width = 48,
 	 .fixed_width = 48, .no_pdcm = true},
+	{.name = "capabilities fault", .vendor = X86_VENDOR_INTEL, .family = 6,
+	 .version = 3, .nr_general = 4, .nr_fixed = 3, .general_width = 48,
+	 .fixed_width = 48, .rdmsr_faults = true},
 	{.name = "no general", .vendor = X86_VENDOR_INTEL, .family = 6,
 	 .version = 3, .nr_fixed = 3, .general_width = 48, .fixed_width = 48},
 	{.name = "width", .vendor = X86_VENDOR_INTEL, .family = 6,
@@ -200,6 +203,8 @@ int machine_rdmsr(uint32_t msr, uint64_t *value)
 {
 	check(msr == MSR_IA32_PERF_CAPABILITIES && machine_has_pdcm(),
 	      "RDMSR %#x", msr);
+	if (machine_kind->rdmsr_faults)
+		return -EFAULT;
 	*value = machine_kind->no_full_width ? 0 : 1 << 13;
 	return 0;
 }

@@ -37,7 +37,7 @@ struct machine_kind {
 	/* Intel: what CPUID says. */
 	unsigned int version, nr_general, nr_fixed, fixed_bitmap;
 	unsigned int general_width, fixed_width;
-	bool leaf23, no_full_width, no_pdcm;
+	bool leaf23, no_full_width, no_pdcm, rdmsr_faults;
 	/* AMD. */
 	bool ext_core;
 	/* What Xen has to make of it; 0: nothing. */

@@ -188,7 +188,8 @@ int main(int argc, char **argv)
 	SAY(overflows);
 	SAY(harvested);
 	SAY(resumes);
-	SAY(rearms);
+	if (fuzz_has_rearm)
+		SAY(rearms);
 	SAY(storms);
 	SAY(throttled);
 	SAY(switches);
