@@ -135,6 +135,7 @@ clean:
 	-$(MAKE) -s -C libperfctr clean
 	-$(MAKE) -s -C tests/programs clean
 	-$(MAKE) -s -C tests/unit clean
+	-$(MAKE) -s -C tests/fuzz clean
 	rm -rf build
 
 clean-cache:
