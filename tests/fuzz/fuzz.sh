@@ -22,7 +22,7 @@ echo "1..13"
 "$objects/replay" corpus.txt >"$objects/log" 2>&1
 result $? "the corpus"
 
-"$objects/replay" -n 20000 -t 20 -s 1 corpus.txt >"$objects/log" 2>&1
+"$objects/replay" -n 20000 -s 1 corpus.txt >"$objects/log" 2>&1
 result $? "sequences at random"
 sed 's/^/# /' "$objects/log" >"$objects/log.shown"
 grep 'sequences\|hypercalls\|overflows' "$objects/log.shown"
@@ -30,7 +30,7 @@ grep 'sequences\|hypercalls\|overflows' "$objects/log.shown"
 ! grep -q ' 0$' "$objects/log" && grep -q sequences "$objects/log"
 result $? "something of everything"
 
-"$objects/replay" -x -n 5000 -t 10 -s 2 >"$objects/log" 2>&1
+"$objects/replay" -x -n 5000 -s 2 >"$objects/log" 2>&1
 result $? "sequences at random, without faults of WRMSR"
 
 # The fuzzer reads its own format.
@@ -44,7 +44,7 @@ result $? "libFuzzer"
 grep -q '#3000.*cov: [1-9]' "$objects/log"
 result $? "libFuzzer sees what is reached"
 
-sh coverage.sh "$objects" -n 20000 -t 20 -s 1 corpus.txt |
+sh coverage.sh "$objects" -n 20000 -s 1 corpus.txt |
 	while read -r line; do
 		case $line in
 		ok* | not*)

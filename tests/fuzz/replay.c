@@ -55,6 +55,13 @@ static void died(int number)
 void __sanitizer_set_death_callback(void (*callback)(void));
 #endif
 
+/* Both sanitizers end as an assertion does. */
+const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void)
+{
+	return "abort_on_error=1";
+}
+
 static void run(const uint8_t *data, size_t size)
 {
 	/* Of the right size: nothing may be read behind it. */
@@ -125,7 +132,6 @@ static void run_random(unsigned long nr, time_t end)
 
 			memcpy(data + k, &r, n - k < 8 ? n - k : 8);
 		}
-		/* Some never have a fault. */
 		run(data, n);
 	}
 }
