@@ -550,7 +550,6 @@ static void m_resume(struct fuzz_vcpu *v)
 /* The guest is told of its overflow. */
 static void m_tell(struct fuzz_vcpu *v, unsigned int p)
 {
-	v->overflows++;
 	if (v->rearm) {
 		m_resume(v);
 		v->rearms++;
@@ -586,6 +585,7 @@ static void m_interrupt(struct fuzz_vcpu *v, unsigned int p)
 	if (!v || !v->slots || v->stopped || !v->overflow)
 		return;
 	fuzz_done.overflows++;
+	v->overflows++;
 	v->stopped = true;
 	if (!is_hvm(v))
 		m_tell(v, p);
@@ -1128,8 +1128,10 @@ static void switch_pcpu(unsigned int p, struct fuzz_vcpu *next)
 		if (prev->page) {
 			if (prev->slots && prev->overflow && !prev->told &&
 			    machine_faults == faults) {
-				if (!prev->stopped)
+				if (!prev->stopped) {
 					fuzz_done.harvested++;
+					prev->overflows++;
+				}
 				m_tell(prev, p);
 			} else if (machine_faults != faults &&
 				   prev->slots && prev->overflow &&
