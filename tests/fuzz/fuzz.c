@@ -1471,15 +1471,15 @@ static void register_vcpu(struct fuzz_vcpu *v, unsigned int op)
 			reg.gfn = u64();
 	}
 	memcpy(arena, &reg, sizeof(reg));
+	if (op == XENPERFCTR_OP_register_vcpu || !v->page)
+		common_errors(v);
+	register_arg(arg, v, &reg);
 	/* One page for two vCPUs is the guest's loss, and would be the model's. */
 	for (i = 0; i < NR_VCPUS; i++)
 		other |= reg.gfn < NR_PAGES &&
 			 vcpu[d][i].page == &page[d][reg.gfn];
 	if (op == XENPERFCTR_OP_register_vcpu && other && !v->page)
 		return;
-	if (op == XENPERFCTR_OP_register_vcpu || !v->page)
-		common_errors(v);
-	register_arg(arg, v, &reg);
 	if (op == XENPERFCTR_OP_register_vcpu) {
 		if (v->page)
 			may(EEXIST);
