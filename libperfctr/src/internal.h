@@ -61,6 +61,12 @@ HIDDEN int perfctr_device_read_group(int fd, struct perfctr_dev_group *group);
 HIDDEN int perfctr_device_next_record(int fd,
 				      struct perfctr_dev_record *record);
 
+/*
+ * Bind @fd to counters of thread @tid: to new ones (@create; EEXIST if it has
+ * some), or to those that it has (ESRCH).  Errors as rvperfctr_open().
+ */
+HIDDEN int perfctr_device_attach(int fd, int tid, bool create);
+
 /* The errno value of a device's "error" of a set that ended with one. */
 HIDDEN int perfctr_device_errno(int32_t error);
 /* Did counting end with an error?  0, or -1 and errno. */

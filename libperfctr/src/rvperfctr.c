@@ -61,6 +61,22 @@ static int attach(int fd, int pid, int mem_fd)
 	return -1;
 }
 
+int perfctr_device_attach(int fd, int tid, bool create)
+{
+	struct perfctr_dev_attach attach = {
+		.tid = tid,
+		.flags = create ? PERFCTR_ATTACH_CREATE : 0,
+	};
+	int result;
+
+	attach.mem_fd = open_memory(tid);
+	if (attach.mem_fd < 0)
+		return -1;
+	result = ioctl(fd, PERFCTR_IOC_ATTACH, &attach);
+	perfctr_close_failed(attach.mem_fd);
+	return result < 0 ? -1 : 0;
+}
+
 struct rvperfctr *rvperfctr_open(int pid)
 {
 	struct perfctr_dev_info info;
