@@ -3,7 +3,8 @@
  * Which counter counts which event, and when.  Events that don't fit at once
  * take turns: each, in the user's order, joins the first slot in which there is
  * a counter for it besides those that are there; so neighbours stay together,
- * and can be compared.
+ * and can be compared.  The events of a group join a slot together or not at
+ * all.
  *
  * Within a slot those with the least choice come first:
  * pinned by the user, only on a fixed counter, better on a fixed counter (it
@@ -165,6 +166,74 @@ static int assign_slot(struct event *events, unsigned int nr, uint32_t slot,
 	return 0;
 }
 
+/* Of the group of event @i, or of it alone. */
+static bool together(const struct event *event, const struct event *events,
+		     unsigned int i)
+{
+	return event == &events[i] ||
+	       (event->group && event->group == events[i].group);
+}
+
+static void move_group(struct event *events, unsigned int nr, unsigned int i,
+		       uint32_t slot)
+{
+	unsigned int other;
+
+	for (other = 0; other < nr; other++)
+		if (together(&events[other], events, i))
+			events[other].slot = slot;
+}
+
+static bool first_of_group(const struct event *events, unsigned int i)
+{
+	unsigned int other;
+
+	for (other = 0; other < i; other++)
+		if (together(&events[other], events, i))
+			return false;
+	return true;
+}
+
+/* Nobody's yet. */
+#define NO_SLOT UINT32_MAX
+
+static int no_slot_left(const struct event *event, struct message *message)
+{
+	return complain(
+		message,
+		"%s: too many events: even in %d turns there is no counter left for it",
+		event->name, PERFCTR_MAX_SLOTS);
+}
+
+/*
+ * Event @i, with its group, does not fit into a slot of its own.  @message says
+ * why; but where each alone would, it is the group that is too large.
+ */
+static int no_fit(const struct event *events, unsigned int nr, unsigned int i,
+		  const struct perfctr_dev_info *info, struct message *message)
+{
+	unsigned int other, size = 0;
+	struct message ignored;
+
+	for (other = 0; other < nr; other++) {
+		struct event alone = events[other];
+
+		if (!together(&events[other], events, i))
+			continue;
+		alone.slot = 0;
+		if (assign_slot(&alone, 1, 0, info, &ignored) < 0)
+			return -1;
+		size++;
+	}
+	return size < 2
+		       ? -1
+		       : complain(
+				 message,
+				 "%s and the others of its group have no counter each at the same time, as they have to: they are %u, and this guest has %d general counters (perfex -i); make the group smaller",
+				 events[i].name, size,
+				 __builtin_popcountll(info->general));
+}
+
 int assign_counters(struct event *events, unsigned int nr,
 		    const struct perfctr_dev_info *info, bool multiplex,
 		    struct message *message)
@@ -175,27 +244,26 @@ int assign_counters(struct event *events, unsigned int nr,
 	for (i = 0; i < nr; i++) {
 		if (check_pinned(&events[i], message) < 0)
 			return -1;
-		events[i].slot = 0;
+		events[i].slot = multiplex ? NO_SLOT : 0;
 	}
 	if (!multiplex)
 		return assign_slot(events, nr, 0, info, message) < 0 ? -1 : 1;
 
 	for (i = 0; i < nr; i++) {
+		if (!first_of_group(events, i))
+			continue;
 		for (slot = 0; slot <= slots; slot++) {
-			events[i].slot = slot;
-			if (!assign_slot(events, i + 1, slot, info, message))
+			move_group(events, nr, i, slot);
+			if (!assign_slot(events, nr, slot, info, message))
 				break;
 			/* Alone in its slot, and even that fails. */
 			if (slot == slots || !i)
-				return -1;
+				return no_fit(events, nr, i, info, message);
 		}
 		if (slot < slots)
 			continue;
 		if (slots == PERFCTR_MAX_SLOTS)
-			return complain(
-				message,
-				"%s: too many events: even in %d turns there is no counter left for it",
-				events[i].name, PERFCTR_MAX_SLOTS);
+			return no_slot_left(&events[i], message);
 		slots++;
 	}
 	/* A failed attempt may have moved the others of its slot. */

@@ -160,6 +160,10 @@ static const struct alias {
 	 GEN_ANY, 5, 0x00c4},
 	{"branch-misses", "mispredicted branch instructions retired",
 	 PERFCTR_VENDOR_INTEL, GEN_ANY, 6, 0x00c5},
+	{"cache-references", "references to the last-level cache",
+	 PERFCTR_VENDOR_INTEL, GEN_ANY, 3, 0x4f2e},
+	{"cache-misses", "misses of the last-level cache", PERFCTR_VENDOR_INTEL,
+	 GEN_ANY, 4, 0x412e},
 	{"cond-branches", "conditional branch instructions retired",
 	 PERFCTR_VENDOR_INTEL, INTEL_NEHALEM, -1, 0x01c4},
 	{"cond-branches", "conditional branch instructions retired",
@@ -187,6 +191,11 @@ static const struct alias {
 	 -1, 0x00c2},
 	{"branch-misses", "mispredicted branch instructions retired",
 	 PERFCTR_VENDOR_AMD, GEN_ANY, -1, 0x00c3},
+	{"cache-references", "requests to the L2 cache", PERFCTR_VENDOR_AMD,
+	 AMD_ZEN, -1, 0xff60},
+	/* Of instructions, and of loads; others are not misses of a core. */
+	{"cache-misses", "misses of the L2 cache", PERFCTR_VENDOR_AMD, AMD_ZEN,
+	 -1, 0x0964},
 	{"cond-branches", "conditional branch instructions retired",
 	 PERFCTR_VENDOR_AMD, AMD_ZEN, -1, 0x00d1},
 	{"loads", "loads dispatched", PERFCTR_VENDOR_AMD, AMD_ZEN, -1, 0x0129},
@@ -436,7 +445,7 @@ static int resolve_code(const char *text, uint64_t *evtsel, bool *host)
 	return 0;
 }
 
-/* 0: resolved; 1: not an alias; -1: message */
+/* 0: resolved; 1: not an alias; else as event_resolve() */
 static int resolve_alias(const char *text, uint64_t *evtsel, bool *host,
 			 const struct cpu *cpu,
 			 const struct perfctr_dev_info *info,
@@ -465,11 +474,13 @@ static int resolve_alias(const char *text, uint64_t *evtsel, bool *host,
 		*host = modes.host;
 		return 0;
 	}
-	return known ? complain(
-			       message,
-			       "event %s is not supported on this CPU (perfex -l lists those that are)",
-			       text)
-		     : 1;
+	if (!known)
+		return 1;
+	complain(
+		message,
+		"event %s is not supported on this CPU (perfex -l lists those that are)",
+		text);
+	return EVENT_UNSUPPORTED;
 }
 
 /*
@@ -531,7 +542,7 @@ int event_resolve(struct event *event, const char *text, const struct cpu *cpu,
 		error = resolve_alias(what, &event->evtsel, &event->host, cpu,
 				      info, message);
 		if (error < 0)
-			return -1;
+			return error;
 		if (error)
 			event->host = take_host(what);
 		if (error &&
@@ -560,17 +571,19 @@ static int check_host(const struct event *event,
 {
 	uint64_t modes = event->evtsel & (EVTSEL_USR | EVTSEL_OS);
 
-	if (!(info->features & PERFCTR_FEAT_HOST))
-		return complain(
-			message,
-			"event %s: the host's policy does not let this guest (a %s) count Xen's own execution (:h): that is for privileged guests (xen-perfctr in dom0: level host)",
-			event->name, info->guest);
-	if (modes && modes != (EVTSEL_USR | EVTSEL_OS))
-		return complain(
-			message,
-			"event %s: :h goes alone or with both :u and :k",
-			event->name);
-	return 0;
+	if (info->features & PERFCTR_FEAT_HOST) {
+		if (modes && modes != (EVTSEL_USR | EVTSEL_OS))
+			return complain(
+				message,
+				"event %s: :h goes alone or with both :u and :k",
+				event->name);
+		return 0;
+	}
+	complain(
+		message,
+		"event %s: the host's policy does not let this guest (a %s) count Xen's own execution (:h): that is for privileged guests (xen-perfctr in dom0: level host)",
+		event->name, info->guest);
+	return EVENT_UNSUPPORTED;
 }
 
 int event_check(const struct event *event, const struct perfctr_dev_info *info,
@@ -584,17 +597,21 @@ int event_check(const struct event *event, const struct perfctr_dev_info *info,
 			message,
 			"event %s: bit 20, interrupt on overflow, can't be set: perfex counts, it does not sample",
 			event->name);
-	if (bad && !event->fixed_only)
-		return complain(
+	if (bad && !event->fixed_only) {
+		complain(
 			message,
 			"event %s: bits 0x%llx of the event select are not allowed in this guest, or this CPU has none such",
 			event->name, (unsigned long long)bad);
+		return EVENT_UNSUPPORTED;
+	}
 	if (event->host)
 		return check_host(event, info, message);
-	if (modes == EVTSEL_OS && !(info->features & PERFCTR_FEAT_SPLIT))
-		return complain(
+	if (modes == EVTSEL_OS && !(info->features & PERFCTR_FEAT_SPLIT)) {
+		complain(
 			message,
 			"event %s: kernel mode alone can't be counted in this guest, whose kernel runs in ring 3 like its programs; count without :k, which includes the kernel",
 			event->name);
+		return EVENT_UNSUPPORTED;
+	}
 	return 0;
 }

@@ -2,6 +2,7 @@
 /* libpfm4's event names. */
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,14 +215,49 @@ static void print_folded(FILE *stream, unsigned int indent, const char *text)
 	fputc('\n', stream);
 }
 
-static void list_event(FILE *stream, int event)
+bool name_matches(const char *name, const char *pattern)
+{
+	if (!pattern)
+		return true;
+	if (strpbrk(pattern, "*?["))
+		return !fnmatch(pattern, name, FNM_CASEFOLD);
+	return strcasestr(name, pattern);
+}
+
+/* Does the event's name match, or one of its unit masks'? */
+static bool event_matches(const pfm_event_info_t *info, int event,
+			  const char *pattern)
+{
+	pfm_event_attr_info_t attribute;
+	char name[256];
+	int i;
+
+	if (name_matches(info->name, pattern))
+		return true;
+	for (i = 0; i < info->nattrs; i++) {
+		if (!attribute_info(event, i, &attribute) ||
+		    attribute.type != PFM_ATTR_UMASK)
+			continue;
+		snprintf(name, sizeof(name), "%s:%s", info->name,
+			 attribute.name);
+		if (name_matches(name, pattern))
+			return true;
+	}
+	return false;
+}
+
+/* With all of its unit masks, if it matches. */
+static unsigned int list_event(FILE *stream, int event, const char *pattern,
+			       bool head, const char *pmu)
 {
 	pfm_event_attr_info_t attribute;
 	pfm_event_info_t info;
 	int i;
 
-	if (!event_info(event, &info))
-		return;
+	if (!event_info(event, &info) || !event_matches(&info, event, pattern))
+		return 0;
+	if (head)
+		fprintf(stream, "\nNames of libpfm4 for this CPU (%s):\n", pmu);
 	fprintf(stream, "\n  %s\n", info.name);
 	print_folded(stream, 6, info.desc);
 	for (i = 0; i < info.nattrs; i++) {
@@ -231,25 +267,35 @@ static void list_event(FILE *stream, int event)
 		fprintf(stream, "    %s:%s\n", info.name, attribute.name);
 		print_folded(stream, 10, attribute.desc);
 	}
+	return 1;
 }
 
-void names_list(FILE *stream)
+static unsigned int list_pmu(FILE *stream, const pfm_pmu_info_t *info,
+			     const char *pattern)
+{
+	unsigned int nr = 0;
+	int event;
+
+	for (event = info->first_event; event != -1;
+	     event = pfm_get_event_next(event))
+		nr += list_event(stream, event, pattern, !nr, info->desc);
+	return nr;
+}
+
+unsigned int names_list(FILE *stream, const char *pattern)
 {
 	pfm_pmu_info_t pmu_info;
-	int pmu, event;
+	unsigned int nr = 0;
+	int pmu;
 
 	if (!names_known()) {
-		fputs("\nlibpfm4 does not know this CPU: no names beyond those above.\n",
-		      stream);
-		return;
+		if (!pattern)
+			fputs("\nlibpfm4 does not know this CPU: no names beyond those above.\n",
+			      stream);
+		return 0;
 	}
-	for (pmu = 0; pmu < PFM_PMU_MAX; pmu++) {
-		if (!core_pmu(pmu, &pmu_info))
-			continue;
-		fprintf(stream, "\nNames of libpfm4 for this CPU (%s):\n",
-			pmu_info.desc);
-		for (event = pmu_info.first_event; event != -1;
-		     event = pfm_get_event_next(event))
-			list_event(stream, event);
-	}
+	for (pmu = 0; pmu < PFM_PMU_MAX; pmu++)
+		if (core_pmu(pmu, &pmu_info))
+			nr += list_pmu(stream, &pmu_info, pattern);
+	return nr;
 }

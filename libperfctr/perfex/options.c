@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The command line. */
+/* The command line of counting; help.c explains it. */
 
 #include <ctype.h>
 #include <errno.h>
@@ -9,96 +9,60 @@
 
 #include "perfex.h"
 
-void options_help(FILE *stream)
-{
-	fputs("Usage: perfex [OPTION]... [-e EVENT[,EVENT]...]... COMMAND [ARGUMENT]...\n"
-	      "       perfex record [OPTION]... COMMAND [ARGUMENT]...\n"
-	      "       perfex report [OPTION]...\n"
-	      "       perfex -i | -l | -h | --version\n"
-	      "\n"
-	      "Run COMMAND, count events in all its threads and child processes, across exec,\n"
-	      "and print the sums when it ends.  record notes where they happen, and report\n"
-	      "shows it: perfex record -h, perfex report -h.  A command of that name is run by\n"
-	      "perfex -- record.\n"
-	      "\n"
-	      "  -e EVENT      count EVENT; without -e: instructions, cycles, branches\n"
-	      "  -m            more events than counters: they take turns.  Each count is then\n"
-	      "                of a share of the running time, which is printed beside it\n"
-	      "  --scale       with -m: print estimates for the whole time, marked as such\n"
-	      "  --slice USEC  with -m: a turn is that long, 100 to 1000000 (default: 10000)\n"
-	      "  --per-thread  list each thread apart, too\n"
-	      "  --no-inherit  count the first thread only\n"
-	      "  -o FILE       write the counts to FILE, not to standard error\n"
-	      "  -i            what counters this guest has\n"
-	      "  -l            which events can be named\n"
-	      "  -h, --help    this text\n"
-	      "  --version     the version\n"
-	      "\n"
-	      "EVENT is one of\n"
-	      "  a common name (perfex -l)             branches\n"
-	      "  a name of libpfm4 for this CPU        BR_INST_RETIRED:CONDITIONAL\n"
-	      "  a hexadecimal event select            0x4300C0   or LOW/HIGH, 32 bits each\n"
-	      "\n"
-	      "and may end in\n"
-	      "  :u :k       count user mode (the default), kernel mode, or with :u:k both\n"
-	      "  :h          count Xen's own work for this guest, alone or with :u:k:h beside\n"
-	      "              both; for privileged guests\n"
-	      "  @N @fixedN  count in general or fixed counter N\n"
-	      "\n"
-	      "A program that raises its privileges by exec (set-user-ID) is not counted from\n"
-	      "then on; what still runs when COMMAND has ended is counted until then.  A line\n"
-	      "below the counts says so.\n"
-	      "\n"
-	      "Exit status: COMMAND's; 2 if it can't be counted like this or not here,\n"
-	      "125 if perfex fails, 126 if COMMAND can't be executed, 127 if it is not found.\n"
-	      "If COMMAND dies of a signal, so does perfex, after it has printed the counts.\n",
-	      stream);
-}
-
-int options_add_events(char **texts, unsigned int *nr, unsigned int most,
-		       const char *list, struct message *message)
-{
-	for (;;) {
-		size_t length = strcspn(list, ",");
-		char *text;
-
-		if (!length)
-			return complain(
-				message,
-				"-e: an event is missing (perfex -l lists events)");
-		if (*nr == most)
-			return complain(message,
-					"too many events: %u at most",
-					most);
-		text = strndup(list, length);
-		if (!text)
-			return complain(message, "out of memory");
-		texts[(*nr)++] = text;
-		if (!list[length])
-			return 0;
-		list += length + 1;
-	}
-}
-
 /* What the module takes, in microseconds. */
 #define SLICE_MIN 100
 #define SLICE_MAX 1000000
 
-static int parse_slice(unsigned int *slice, const char *text,
-		       struct message *message)
+/* In milliseconds: a shorter interval would show what perfex itself takes. */
+#define INTERVAL_MIN 10
+#define TIME_MAX     1000000000
+
+#define RUNS_MAX 1000000
+
+static int parse_number(unsigned int *value, const char *option,
+			const char *text, unsigned int min, unsigned int max,
+			const char *of, struct message *message)
 {
-	unsigned long value;
+	unsigned long number;
 	char *end;
 
 	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || *end || !isdigit((unsigned char)*text) ||
-	    value < SLICE_MIN || value > SLICE_MAX)
+	number = strtoul(text, &end, 10);
+	if (errno || *end || !isdigit((unsigned char)*text) || number < min ||
+	    number > max)
 		return complain(
 			message,
-			"--slice %.40s: not a whole number of microseconds from %d to %d",
-			text, SLICE_MIN, SLICE_MAX);
-	*slice = (unsigned int)value;
+			"%s %.40s: not a whole number of %s from %u to %u",
+			option, text, of, min, max);
+	*value = (unsigned int)number;
+	return 0;
+}
+
+/* Options that are for another one, without it; or that exclude each other. */
+static int check_pairs(const struct options *options, struct message *message)
+{
+	const struct {
+		bool wrong;
+		const char *text;
+	} pairs[] = {
+		{options->scale && !options->multiplex,
+		 "--scale is for -m: otherwise every event is counted all the time"},
+		{options->slice_us && !options->multiplex,
+		 "--slice is for -m: otherwise there are no turns"},
+		{options->per_thread && options->no_inherit,
+		 "--per-thread and --no-inherit: there is only one thread to list"},
+		{options->append && !options->output,
+		 "--append is for -o FILE: standard error has no end to go to"},
+		{options->runs && options->interval_ms,
+		 "-r and -I: a mean is of whole runs, an interval of one run's time; choose one"},
+		{options->runs && options->per_thread,
+		 "-r and --per-thread: each run has other threads; choose one"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(pairs) / sizeof(*pairs); i++)
+		if (pairs[i].wrong)
+			return complain(message, "%s", pairs[i].text);
 	return 0;
 }
 
@@ -112,101 +76,135 @@ static int check_together(const struct options *options,
 	if (options->what != RUN && *options->command)
 		return complain(
 			message,
-			"-i and -l take no command (perfex -h explains)");
-	if (options->scale && !options->multiplex)
-		return complain(
-			message,
-			"--scale is for -m: otherwise every event is counted all the time");
-	if (options->slice_us && !options->multiplex)
-		return complain(
-			message,
-			"--slice is for -m: otherwise there are no turns");
-	if (options->per_thread && options->no_inherit)
-		return complain(
-			message,
-			"--per-thread and --no-inherit: there is only one thread to list");
-	return 0;
+			"-i, -l and -M list take no command (perfex -h explains)");
+	return check_pairs(options, message);
+}
+
+/* Options that have no short form, or have it as historical letters. */
+enum { APPEND = 256, NO_INHERIT, PER_THREAD, SCALE, SLICE, TIMEOUT, VERSION };
+
+static const struct option long_options[] = {
+	{"append", no_argument, NULL, APPEND},
+	{"delay", required_argument, NULL, 'D'},
+	{"event", required_argument, NULL, 'e'},
+	{"help", no_argument, NULL, 'h'},
+	{"interval-print", required_argument, NULL, 'I'},
+	{"metrics", required_argument, NULL, 'M'},
+	{"no-inherit", no_argument, NULL, NO_INHERIT},
+	{"output", required_argument, NULL, 'o'},
+	{"per-thread", no_argument, NULL, PER_THREAD},
+	{"repeat", required_argument, NULL, 'r'},
+	{"scale", no_argument, NULL, SCALE},
+	{"slice", required_argument, NULL, SLICE},
+	{"timeout", required_argument, NULL, TIMEOUT},
+	{"version", no_argument, NULL, VERSION},
+	{NULL, 0, NULL, 0},
+};
+
+/* 0; 1: no more is to be looked at; -1 with @message. */
+static int take_option(struct options *options, int option,
+		       const char **metrics, struct message *message)
+{
+	switch (option) {
+	case 'e':
+		return options_add_events(
+			options->event_texts, options->event_groups,
+			&options->nr_events, PERFCTR_MAX_COUNTERS, optarg,
+			message);
+	case 'M':
+		if (*metrics)
+			return complain(
+				message,
+				"-M: once, with commas between the metrics");
+		*metrics = optarg;
+		return 0;
+	case 'm':
+		options->multiplex = true;
+		return 0;
+	case SCALE:
+		options->scale = true;
+		return 0;
+	case SLICE:
+		return parse_number(&options->slice_us, "--slice", optarg,
+				    SLICE_MIN, SLICE_MAX, "microseconds",
+				    message);
+	case NO_INHERIT:
+		options->no_inherit = true;
+		return 0;
+	case 'D':
+		return parse_number(&options->delay_ms, "-D", optarg, 1,
+				    TIME_MAX, "milliseconds", message);
+	case 'I':
+		return parse_number(&options->interval_ms, "-I", optarg,
+				    INTERVAL_MIN, TIME_MAX, "milliseconds",
+				    message);
+	case TIMEOUT:
+		return parse_number(&options->timeout_ms, "--timeout", optarg,
+				    1, TIME_MAX, "milliseconds", message);
+	case 'r':
+		return parse_number(&options->runs, "-r", optarg, 1, RUNS_MAX,
+				    "runs", message);
+	case PER_THREAD:
+		options->per_thread = true;
+		return 0;
+	case 'o':
+		if (!*optarg)
+			return complain(message, "-o: no file is named");
+		options->output = optarg;
+		return 0;
+	case APPEND:
+		options->append = true;
+		return 0;
+	case 'i':
+		options->what = SHOW_INFO;
+		return 0;
+	case 'l':
+		options->what = LIST_EVENTS;
+		return 0;
+	case 'h':
+		options->what = SHOW_HELP;
+		return 1;
+	default:
+		options->what = SHOW_VERSION;
+		return 1;
+	}
 }
 
 int options_parse(struct options *options, int argc, char **argv,
 		  struct message *message)
 {
-	static const struct option long_options[] = {
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{"no-inherit", no_argument, NULL, 'N'},
-		{"per-thread", no_argument, NULL, 'T'},
-		{"scale", no_argument, NULL, 'S'},
-		{"slice", required_argument, NULL, 'L'},
-		{NULL, 0, NULL, 0},
-	};
-	int option;
+	const char *metrics = NULL;
+	int option, end;
 
 	memset(options, 0, sizeof(*options));
 	opterr = 0;
 	optind = 0; /* glibc: start anew, for the unit tests */
 	/* "+": what follows COMMAND is COMMAND's.  ":": tell "missing". */
-	while ((option = getopt_long(argc, argv, "+:e:o:ilhm", long_options,
-				     NULL)) != -1) {
-		switch (option) {
-		case 'e':
-			if (options_add_events(options->event_texts,
-					       &options->nr_events,
-					       PERFCTR_MAX_COUNTERS, optarg,
-					       message) < 0)
-				return -1;
-			break;
-		case 'o':
-			if (!*optarg)
-				return complain(message,
-						"-o: no file is named");
-			options->output = optarg;
-			break;
-		case 'i':
-			options->what = SHOW_INFO;
-			break;
-		case 'l':
-			options->what = LIST_EVENTS;
-			break;
-		case 'h':
-			options->what = SHOW_HELP;
-			return 0;
-		case 'V':
-			options->what = SHOW_VERSION;
-			return 0;
-		case 'm':
-			options->multiplex = true;
-			break;
-		case 'N':
-			options->no_inherit = true;
-			break;
-		case 'T':
-			options->per_thread = true;
-			break;
-		case 'S':
-			options->scale = true;
-			break;
-		case 'L':
-			if (parse_slice(&options->slice_us, optarg, message) <
-			    0)
-				return -1;
-			break;
-		case ':':
-			/* A long option has its whole text in argv. */
+	while ((option = getopt_long(argc, argv, "+:e:o:ilhmM:D:I:r:",
+				     long_options, NULL)) != -1) {
+		/* A long option has its whole text in argv. */
+		if (option == ':')
 			return complain(
 				message,
 				"option %s needs an argument (perfex -h explains)",
 				argv[optind - 1]);
-		default:
-			/* A long option: its text is the argument before. */
+		/* A long option: its text is the argument before. */
+		if (option == '?')
 			return complain(
 				message,
 				"unknown option %s (perfex -h lists the options)",
 				argv[optind - 1]);
-		}
+		end = take_option(options, option, &metrics, message);
+		if (end)
+			return end < 0 ? -1 : 0;
 	}
 
 	options->command = argv + optind;
+	if (metrics && !strcmp(metrics, "list"))
+		options->what = LIST_METRICS;
+	/* Only now is it known whether they take turns. */
+	else if (metrics && metrics_add_events(options, metrics, message) < 0)
+		return -1;
 	return check_together(options, message);
 }
 

@@ -26,19 +26,22 @@ int finish_stdout(void)
 	return fail_with(EXIT_PERFEX, &message);
 }
 
-int output_open(struct output *output, const char *path,
+int output_open(struct output *output, const char *path, bool append,
 		struct message *message)
 {
+	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : 0);
+
+	memset(output, 0, sizeof(*output));
 	output->path = path;
-	output->created = false;
+	output->append = append;
 	output->fd = STDERR_FILENO;
 	if (!path)
 		return 0;
-	output->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	output->fd = open(path, flags | O_EXCL, 0666);
 	if (output->fd >= 0)
 		output->created = true;
 	else if (errno == EEXIST)
-		output->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+		output->fd = open(path, flags, 0666);
 	if (output->fd < 0)
 		return complain(message, "%s: %s", path, strerror(errno));
 	return 0;
@@ -49,19 +52,31 @@ void output_abandon(struct output *output)
 	if (!output->path)
 		return;
 	close(output->fd);
-	if (output->created)
+	if (output->created && !output->begun)
 		unlink(output->path);
 }
 
-int output_write(struct output *output, const char *text, size_t size,
-		 struct message *message)
+static int explain_write(const struct output *output, int error,
+			 struct message *message)
+{
+	return complain(message, "%s: %s",
+			output->path                  ? output->path
+			: output->fd == STDOUT_FILENO ? "standard output"
+						      : "standard error",
+			strerror(error));
+}
+
+int output_add(struct output *output, const char *text, size_t size,
+	       struct message *message)
 {
 	struct stat stat;
 	int error = 0;
 
-	if (output->path && !fstat(output->fd, &stat) &&
-	    S_ISREG(stat.st_mode) && ftruncate(output->fd, 0) < 0)
+	if (output->path && !output->append && !output->begun &&
+	    !fstat(output->fd, &stat) && S_ISREG(stat.st_mode) &&
+	    ftruncate(output->fd, 0) < 0)
 		error = errno;
+	output->begun = true;
 	while (size && !error) {
 		ssize_t written = write(output->fd, text, size);
 
@@ -72,13 +87,47 @@ int output_write(struct output *output, const char *text, size_t size,
 			error = errno;
 		}
 	}
-	if (output->path && close(output->fd) < 0 && !error)
-		error = errno;
-	return error ? complain(message, "%s: %s",
-				output->path ? output->path
-				: output->fd == STDOUT_FILENO
-					? "standard output"
-					: "standard error",
-				strerror(error))
-		     : 0;
+	return error ? explain_write(output, error, message) : 0;
+}
+
+int output_close(struct output *output, struct message *message)
+{
+	if (output->path && close(output->fd) < 0)
+		return explain_write(output, errno, message);
+	return 0;
+}
+
+int output_write(struct output *output, const char *text, size_t size,
+		 struct message *message)
+{
+	struct message ignored;
+	int error = output_add(output, text, size, message);
+
+	if (output_close(output, error ? &ignored : message) < 0)
+		error = -1;
+	return error;
+}
+
+/* -------------------------------- the terminal --------------------------- */
+
+#define PROGRESS_WIDTH 60
+
+bool progress_wanted(void)
+{
+	return isatty(STDERR_FILENO);
+}
+
+void progress(const char *text)
+{
+	static bool shown;
+
+	if (!progress_wanted() || (!text && !shown))
+		return;
+	shown = text;
+	if (text)
+		fprintf(stderr, "\r%-*.*s", PROGRESS_WIDTH, PROGRESS_WIDTH,
+			text);
+	else
+		fprintf(stderr, "\r%*s\r", PROGRESS_WIDTH, "");
+	fflush(stderr);
 }

@@ -2,19 +2,25 @@
 /*
  * What perfex's files share.  Who calls whom:
  *
- *	main.c		what to do, in order
- *	options.c	the command line
+ *	main.c		what is asked for
+ *	options.c	the command line; options_events.c lists of events, help.c
+ *	count.c		counting, in order
+ *	choose.c	the events that are counted here
  *	events.c	an event's text to its event select	-> names.c
  *	names.c		libpfm4's names
+ *	metrics.c	what two counts say together
  *	assign.c	which counter counts which event
  *	run.c		the command, counted or sampled
- *	output.c	files and errors
+ *	pace.c		delay, intervals, and the time that is up
+ *	sums.c, stats.c	groups together, and since; several runs
+ *	output.c	files, errors, the terminal
  *	report.c	what is printed
+ *	info.c		what there is to count, and with
  *
  * profile.h has those of perfex record and perfex report.
  *
- * Everything but main.c, run.c and record.c is free of the device, so it is tested on
- * any host (tests/unit).
+ * Everything but main.c, count.c, run.c and record.c is
+ * free of the device, so it is tested on any host (tests/unit).
  */
 #ifndef PERFEX_H
 #define PERFEX_H
@@ -60,15 +66,28 @@ struct output {
 	const char *path; /* NULL: standard error */
 	int fd;
 	bool created;
+	bool append; /* behind what is there */
+	bool begun;  /* something was written */
 };
 
 /* 0, or -1 with @message. */
-int output_open(struct output *output, const char *path,
+int output_open(struct output *output, const char *path, bool append,
 		struct message *message);
 void output_abandon(struct output *output);
+/* A part of it, at once. */
+int output_add(struct output *output, const char *text, size_t size,
+	       struct message *message);
+int output_close(struct output *output, struct message *message);
 /* All of it at once; closes the file. */
 int output_write(struct output *output, const char *text, size_t size,
 		 struct message *message);
+
+/*
+ * One line on standard error that the next replaces, where that is a terminal;
+ * NULL: take it away.
+ */
+bool progress_wanted(void);
+void progress(const char *text);
 
 /* ------------------------------ events.c, names.c ------------------------ */
 
@@ -101,6 +120,7 @@ struct event {
 	bool host;       /* Xen's own execution, too */
 	uint32_t index;  /* operand of its counter: assign_counters() */
 	uint32_t slot;   /* whose turn it shares: assign_counters() */
+	uint32_t group; /* not 0: has one slot with all others of this number */
 };
 
 /*
@@ -109,14 +129,17 @@ struct event {
  *	LIBPFM4-NAME[:ATTRIBUTE]...[:h][@COUNTER]
  *	CODE[/HIGH][:u][:k][:h][@COUNTER]	hexadecimal, begins with a digit
  * @info: what the device says, or NULL if there is none; only for whether an
- * event exists.  Returns 0, or -1 with @message.
+ * event exists.  Returns 0, or with @message EVENT_WRONG, or EVENT_UNSUPPORTED
+ * if there is such an event, but not on this CPU.
  */
+#define EVENT_WRONG       (-1)
+#define EVENT_UNSUPPORTED (-2)
 int event_resolve(struct event *event, const char *text, const struct cpu *cpu,
 		  const struct perfctr_dev_info *info, struct message *message);
 
 /*
- * Can it be counted here: bits, privilege modes.  Returns 0, or -1 with
- * @message.
+ * Can it be counted here: bits, privilege modes.  Returns 0, or as
+ * event_resolve(): unsupported is what this guest may not count.
  */
 int event_check(const struct event *event, const struct perfctr_dev_info *info,
 		struct message *message);
@@ -143,15 +166,24 @@ int names_resolve(const char *text, uint64_t *evtsel, int *error,
 /* Calls @visit with each event name that libpfm4 has for this CPU. */
 void names_for_each(void (*visit)(const char *name, void *data), void *data);
 
-/* libpfm4's events, their unit masks and what they count. */
-void names_list(FILE *stream);
+/*
+ * libpfm4's events, their unit masks and what they count; those whose name
+ * matches.  Returns how many.
+ */
+unsigned int names_list(FILE *stream, const char *pattern);
+
+/*
+ * A part of the name, or, with *, ? or [, all of it; upper and lower case are
+ * the same.  NULL: any name.
+ */
+bool name_matches(const char *name, const char *pattern);
 
 /* ---------------------------------- assign.c ----------------------------- */
 
 /*
  * Give each event a counter: "index" of each.  Without @multiplex all of them
  * are counted at once; with it those that do not fit take turns: "slot" of
- * each, from 0 on.  Returns the number of slots (at least 1), or -1 with
+ * each, from 0 on, the same for all of a group.  Returns the number of slots (at least 1), or -1 with
  * @message.
  */
 int assign_counters(struct event *events, unsigned int nr,
@@ -161,19 +193,68 @@ int assign_counters(struct event *events, unsigned int nr,
 /* "pmc3" or "fixed0"; the longest has 15 characters and the end. */
 const char *counter_name(uint32_t index, char name[16]);
 
+/* --------------------------------- choose.c ------------------------------ */
+
+/* An event that there is, but not for this CPU or guest. */
+struct unsupported {
+	char name[128];
+	struct message why; /* begins with the event */
+};
+
+struct chosen {
+	struct event events[PERFCTR_MAX_COUNTERS];
+	unsigned int nr;
+	struct unsupported unsupported[PERFCTR_MAX_COUNTERS];
+	unsigned int nr_unsupported;
+};
+
+struct options;
+
+/*
+ * Those of @options, or what is counted without -e.  Those that this CPU or
+ * guest can't count are set apart, as long as any is left.  0, or -1 with
+ * @message.
+ */
+int choose_counted(struct chosen *chosen, const struct options *options,
+		   const struct cpu *cpu, const struct perfctr_dev_info *info,
+		   struct message *message);
+
+/* Set event @i apart, too, because of @why.  As above. */
+int choose_without(struct chosen *chosen, unsigned int i,
+		   const struct options *options,
+		   const struct perfctr_dev_info *info,
+		   const struct message *why, struct message *message);
+
+/* @flags: of the control, besides what follows from @options. */
+void control_of(struct perfctr_dev_control *control,
+		const struct options *options, const struct chosen *chosen,
+		uint32_t flags);
+
 /* --------------------------------- options.c ----------------------------- */
 
 struct options {
-	enum { RUN, SHOW_INFO, LIST_EVENTS, SHOW_HELP, SHOW_VERSION } what;
-	char *event_texts[PERFCTR_MAX_COUNTERS]; /* malloc'd */
+	enum {
+		RUN,
+		SHOW_INFO,
+		LIST_EVENTS,
+		LIST_METRICS,
+		SHOW_HELP,
+		SHOW_VERSION
+	} what;
+	char *event_texts[PERFCTR_MAX_COUNTERS];         /* malloc'd */
+	unsigned int event_groups[PERFCTR_MAX_COUNTERS]; /* 0: none */
 	unsigned int nr_events;
 	const char *output;    /* -o, or NULL */
+	bool append;           /* behind what is there */
 	bool no_inherit;       /* the first thread only */
 	bool per_thread;       /* list the threads apart */
 	bool multiplex;        /* -m */
 	bool scale;            /* print estimates */
 	unsigned int slice_us; /* 0: the module's */
-	char **command;        /* NULL-terminated, empty unless RUN */
+	unsigned int runs;     /* -r; 0: without */
+	/* Milliseconds; 0: without. */
+	unsigned int delay_ms, interval_ms, timeout_ms;
+	char **command; /* NULL-terminated, empty unless RUN */
 };
 
 /* Returns 0, or -1 with @message. */
@@ -182,11 +263,47 @@ int options_parse(struct options *options, int argc, char **argv,
 void options_free(struct options *options);
 /*
  * The events of -e LIST, behind the *@nr that there are in @texts, which has room
- * for @most; each is to be freed.  -1 with @message.
+ * for @most; each is to be freed.  @groups: the number of its group, or 0; NULL:
+ * there are no groups.  -1 with @message.
  */
-int options_add_events(char **texts, unsigned int *nr, unsigned int most,
-		       const char *list, struct message *message);
+int options_add_events(char **texts, unsigned int *groups, unsigned int *nr,
+		       unsigned int most, const char *list,
+		       struct message *message);
+/* A number that no group has. */
+unsigned int options_next_group(const unsigned int *groups, unsigned int nr);
 void options_help(FILE *stream);
+
+/* --------------------------------- metrics.c ----------------------------- */
+
+struct metric {
+	const char *name;
+	const char *numerator;
+	const char *denominator; /* NULL: seconds on a physical CPU */
+	double factor;
+	const char *unit;
+	const char *description;
+};
+
+/* All of them; NULL: no more. */
+const struct metric *metric_next(unsigned int *i);
+
+/* -M NAME[,NAME]...: the events for them.  0, or -1 with @message. */
+int metrics_add_events(struct options *options, const char *names,
+		       struct message *message);
+/* Those whose name matches, behind @head; returns how many. */
+unsigned int metrics_list(FILE *stream, const char *pattern, const char *head);
+
+struct report;
+struct metric_value {
+	const struct metric *metric;
+	const struct event
+		*event; /* the numerator: its modes are the value's */
+	double value;
+};
+
+/* All that the counts of @report have the events for; false: no more. */
+bool metric_value_next(unsigned int *i, const struct report *report,
+		       struct metric_value *value);
 
 /* ----------------------------------- run.c ------------------------------- */
 
@@ -198,7 +315,11 @@ struct result {
 	double seconds;  /* from exec to exit */
 	int wait_status; /* of waitpid() */
 	int read_error;  /* errno if there are no sums, or 0 */
+	unsigned int
+		denied; /* not 0: event denied - 1 is, by the host's policy */
 };
+
+void result_free(struct result *result);
 
 /* The device and what it says; -1 with @message. */
 int open_device(struct perfctr_dev_info *info, struct message *message);
@@ -223,6 +344,26 @@ int run_counted(char **command, int fd,
 		const struct event *events, const struct watch *watch,
 		struct result *result, struct message *message);
 
+/*
+ * The sums of all groups that the handles @fds founded, and with @records their
+ * members, into @result; read_error says whether that went well.
+ */
+void read_counts(const int *fds, unsigned int nr, bool records,
+		 struct result *result);
+
+/*
+ * A reader of our output that has gone is an error, not our end.  What we
+ * execute has SIGPIPE as it was.
+ */
+void ignore_broken_pipes(void);
+bool broken_pipes_were_ignored(void);
+
+/* Why the host's policy denies @event. */
+void explain_denied(const struct event *event, struct message *message);
+
+/* Which event of @control is it that can't be counted even alone? */
+unsigned int find_denied(int fd, const struct perfctr_dev_control *control);
+
 /* The command's own status, or its signal as our own. */
 int pass_on(int wait_status);
 
@@ -233,18 +374,104 @@ bool is_failure(const struct result *result);
 void explain_open(int error, struct message *message);
 void explain_device(int error, struct message *message);
 
+/* ----------------------------------- pace.c ------------------------------ */
+
+/* What happens while it counts.  Times are nanoseconds since the start. */
+struct pace {
+	uint64_t delay, interval, timeout; /* 0: without */
+	bool begun;
+	uint64_t begin; /* when counting began */
+	uint64_t shown; /* the end of the last interval */
+};
+
+enum due { DUE_NOTHING, DUE_BEGIN, DUE_INTERVAL, DUE_TIMEOUT };
+
+void pace_start(struct pace *pace, const struct options *options);
+/* What is due at @now, once. */
+enum due pace_due(struct pace *pace, uint64_t now);
+/* How long until something is; UINT64_MAX: nothing ever. */
+uint64_t pace_left(const struct pace *pace, uint64_t now);
+
+/* ------------------------------ stats.c, sums.c -------------------------- */
+
+struct stats {
+	unsigned int nr;
+	double mean;
+	double squares; /* of the deviations from it, summed */
+};
+
+void stats_add(struct stats *stats, double value);
+/* Standard deviation of the values; 0 of less than two. */
+double stats_deviation(const struct stats *stats);
+/* ... in percent of the mean. */
+double stats_relative(const struct stats *stats);
+
+void group_add(struct perfctr_dev_group *to,
+	       const struct perfctr_dev_group *from);
+/* The counts since @before; how many threads there are and were stays. */
+void group_subtract(struct perfctr_dev_group *from,
+		    const struct perfctr_dev_group *before);
+void records_subtract(struct perfctr_dev_record *from, size_t nr,
+		      const struct perfctr_dev_record *before,
+		      size_t nr_before);
+/* What the records say together takes the place of the group's sums. */
+void sums_of_records(struct result *result);
+
+/* ---------------------------------- count.c ------------------------------ */
+
+int count_command(const struct options *options, const struct cpu *cpu);
+
 /* ---------------------------------- report.c ----------------------------- */
+
+/* Of several runs. */
+struct series {
+	unsigned int runs;
+	struct stats seconds, tsc, stolen;
+	struct stats events[PERFCTR_MAX_COUNTERS];
+};
 
 /* What was counted and how, for the report. */
 struct report {
 	const struct event *events;
 	unsigned int nr;
+	const struct unsupported *unsupported;
+	unsigned int nr_unsupported;
 	const struct perfctr_dev_info *info;
-	const struct result *result;
+	const struct result *result;   /* of a series: of all runs together */
+	const struct series *series;   /* or NULL */
+	const struct options *options; /* for who wants to know, or NULL */
 	bool multiplexed; /* -m: say which share of the time was counted */
 	bool scale;       /* print estimates, marked */
 	bool per_thread;  /* list the records */
+	bool interval;    /* of one, which ends after "time" seconds */
+	double time;
 };
+
+/* One event's count, and what is to be said of it. */
+struct value {
+	enum {
+		COUNTED,
+		PARTIAL,         /* a share of the time */
+		ESTIMATE,        /* of all the time, from a share */
+		TURN_NEVER_CAME, /* not counted */
+		NOTHING_RAN,     /* not counted */
+	} status;
+	double mean;     /* of the runs; of one, the number */
+	uint64_t number; /* of one run; of a series rounded */
+	double share;    /* of the running time, 0 to 1 */
+};
+
+struct value event_value(const struct report *report,
+			 const struct perfctr_dev_sums *sums, unsigned int i);
+/* "counted", "not counted", ... */
+const char *status_name(const struct value *value);
+/* Is something missing in all the counts? */
+bool incomplete(const struct result *result);
+/* "user", ...; "" where that can't be told. */
+const char *mode_name(const struct event *event,
+		      const struct perfctr_dev_info *info);
+/* A thread's name, without control characters. */
+void comm_text(char *text, size_t size, const char *comm);
 
 void report_counts(FILE *stream, const struct report *report);
 
@@ -254,9 +481,18 @@ void report_counts(FILE *stream, const struct report *report);
  */
 unsigned int report_notes(FILE *stream, const char *prefix,
 			  const struct result *result);
+
+/* ---------------------------------- info.c ------------------------------- */
+
 void report_info(FILE *stream, const struct cpu *cpu,
 		 const struct perfctr_dev_info *info);
-void report_events(FILE *stream, const struct cpu *cpu,
-		   const struct perfctr_dev_info *info);
+/* Those whose name matches @pattern, or all (NULL).  Returns how many. */
+unsigned int report_events(FILE *stream, const struct cpu *cpu,
+			   const struct perfctr_dev_info *info,
+			   const char *pattern);
+
+/* perfex list [PATTERN], info: the whole command. */
+int list_main(int argc, char **argv, const struct cpu *cpu);
+int info_main(int argc, char **argv, const struct cpu *cpu);
 
 #endif /* PERFEX_H */

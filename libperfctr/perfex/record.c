@@ -257,7 +257,7 @@ static int record_to(struct session *session,
 	struct result result;
 	int status;
 
-	if (output_open(&output, options->output, &message) < 0)
+	if (output_open(&output, options->output, false, &message) < 0)
 		return fail_with(EXIT_USAGE, &message);
 	session->output_fd = output.fd;
 	/* Until follow() was there. */

@@ -14,8 +14,8 @@
 
 /* ------------------------------- one event's text ------------------------ */
 
-static const char *mode_name(const struct event *event,
-			     const struct perfctr_dev_info *info)
+const char *mode_name(const struct event *event,
+		      const struct perfctr_dev_info *info)
 {
 	uint64_t modes = event->evtsel & (EVTSEL_USR | EVTSEL_OS);
 
@@ -34,88 +34,117 @@ static const char *mode_name(const struct event *event,
 	}
 }
 
-/* Of event @i in @sums: was it counted for all of the time, none, or some? */
-static bool counted_always(const struct perfctr_dev_sums *sums, unsigned int i)
+/* ---------------------------------- a count ------------------------------ */
+
+struct value event_value(const struct report *report,
+			 const struct perfctr_dev_sums *sums, unsigned int i)
 {
-	return sums->loaded[i] >= sums->tsc;
+	unsigned int runs = report->series ? report->series->runs : 1;
+	uint64_t number = sums->pmc[i];
+	struct value value = {.status = COUNTED, .share = 1};
+
+	if (!sums->tsc) {
+		value.status = NOTHING_RAN;
+		value.share = 0;
+	} else if (!report->multiplexed) {
+		/* All of the time. */
+	} else if (!sums->loaded[i]) {
+		value.status = TURN_NEVER_CAME;
+		value.share = 0;
+	} else if (sums->loaded[i] < sums->tsc) {
+		value.status = report->scale ? ESTIMATE : PARTIAL;
+		value.share = (double)sums->loaded[i] / (double)sums->tsc;
+		if (report->scale)
+			number = perfctr_estimate(number, sums->tsc,
+						  sums->loaded[i]);
+	}
+	value.mean = (double)number / runs;
+	value.number = (number + runs / 2) / runs;
+	return value;
 }
 
-static bool never_counted(const struct perfctr_dev_sums *sums, unsigned int i)
+const char *status_name(const struct value *value)
 {
-	return !sums->loaded[i] && sums->tsc;
+	switch (value->status) {
+	case COUNTED:
+		return "counted";
+	case PARTIAL:
+		return "partial";
+	case ESTIMATE:
+		return "estimate";
+	default:
+		return "not counted";
+	}
 }
 
 /*
  * The number: "123"; "~369" for an estimate, so that no script takes it for a
  * count; "-" if there is neither.
  */
-static void number_text(char text[32], const struct report *report,
-			const struct perfctr_dev_sums *sums, unsigned int i)
+static void number_text(char text[32], const struct value *value)
 {
-	if (report->multiplexed && never_counted(sums, i))
+	if (value->status == TURN_NEVER_CAME || value->status == NOTHING_RAN)
 		strcpy(text, "-");
-	else if (report->multiplexed && report->scale &&
-		 !counted_always(sums, i))
-		snprintf(text, 32, "~%llu",
-			 (unsigned long long)perfctr_estimate(
-				 sums->pmc[i], sums->tsc, sums->loaded[i]));
 	else
-		snprintf(text, 32, "%llu", (unsigned long long)sums->pmc[i]);
+		snprintf(text, 32, "%s%llu",
+			 value->status == ESTIMATE ? "~" : "",
+			 (unsigned long long)value->number);
 }
 
 /* "(33.3 %)": of the running time, how much it was counted. */
-static void share_text(char text[16], const struct perfctr_dev_sums *sums,
-		       unsigned int i)
+static void share_text(char text[16], const struct value *value)
 {
-	double share = counted_always(sums, i)
-			       ? 1
-			       : (double)sums->loaded[i] / (double)sums->tsc;
-
-	snprintf(text, 16, "(%.1f %%)", 100 * share);
+	snprintf(text, 16, "(%.1f %%)", 100 * value->share);
 }
 
-/* ---------------------------------- derived ------------------------------ */
-
-#define NO_EVENT UINT32_MAX
-
-/* The first event that is an unmodified @what; or NO_EVENT. */
-static unsigned int find_event(const char *what, const struct report *report)
+/* "  +- 1.23 %", of several runs; nothing of one. */
+static const char *deviation_text(char text[32], const struct report *report,
+				  const struct stats *stats)
 {
-	size_t length = strlen(what);
-	unsigned int i;
+	*text = '\0';
+	if (report->series)
+		snprintf(text, 32, "  +- %.2f %%", stats_relative(stats));
+	return text;
+}
 
-	for (i = 0; i < report->nr; i++) {
-		const char *name = report->events[i].name;
+/* ------------------------------------ lines ------------------------------ */
 
-		if (!strncasecmp(name, what, length) &&
-		    strchr(":@", name[length]))
-			return i;
+/* An interval's lines have its end before them. */
+static void begin_line(FILE *stream, const struct report *report)
+{
+	if (report->interval)
+		fprintf(stream, "%14.6f ", report->time);
+}
+
+static void print_metrics(FILE *stream, const struct report *report)
+{
+	struct metric_value value;
+	unsigned int i = 0;
+
+	while (metric_value_next(&i, report, &value)) {
+		const char *mode = mode_name(value.event, report->info);
+		bool said = *mode && strcmp(mode, "user");
+
+		begin_line(stream, report);
+		fprintf(stream, "%*.2f  %s%s%s%s\n", NUMBER_WIDTH, value.value,
+			value.metric->unit, said ? " (" : "", said ? mode : "",
+			said ? ")" : "");
 	}
-	return NO_EVENT;
 }
 
-/*
- * Two counts are only to be compared if they are of the same modes and of the
- * same time.
- */
-static bool comparable(const struct event *a, const struct event *b)
+static void print_seconds(FILE *stream, const struct report *report)
 {
-	return !((a->evtsel ^ b->evtsel) & (EVTSEL_USR | EVTSEL_OS)) &&
-	       a->host == b->host && a->slot == b->slot;
-}
+	const struct series *series = report->series;
+	char deviation[32];
 
-static void print_derived(FILE *stream, const struct report *report)
-{
-	unsigned int instructions = find_event("instructions", report);
-	unsigned int cycles = find_event("cycles", report);
-	const __u64 *counts = report->result->group.sums.pmc;
-
-	if (instructions != NO_EVENT && cycles != NO_EVENT && counts[cycles] &&
-	    comparable(&report->events[instructions], &report->events[cycles]))
-		fprintf(stream, "%*.2f  instructions per cycle\n", NUMBER_WIDTH,
-			(double)counts[instructions] / (double)counts[cycles]);
-	fprintf(stream, "%*.6f  seconds elapsed\n", NUMBER_WIDTH,
-		report->result->seconds);
+	fprintf(stream, "%*.6f  seconds elapsed%s\n", NUMBER_WIDTH,
+		series ? series->seconds.mean : report->result->seconds,
+		series ? deviation_text(deviation, report, &series->seconds)
+		       : "");
+	if (series)
+		fprintf(stream,
+			"%*u  runs: these are means, with relative standard deviations\n",
+			NUMBER_WIDTH, series->runs);
 	if (report->nr && !(report->info->features & PERFCTR_FEAT_SPLIT))
 		fprintf(stream,
 			"%*s  user mode and the guest's kernel together\n",
@@ -179,7 +208,7 @@ unsigned int report_notes(FILE *stream, const char *prefix,
 	return lines;
 }
 
-static bool incomplete(const struct result *result)
+bool incomplete(const struct result *result)
 {
 	const struct perfctr_dev_group *group = &result->group;
 
@@ -197,27 +226,28 @@ struct cell {
 static void count_cell(struct cell *cell, const struct report *report,
 		       const struct perfctr_dev_sums *sums, unsigned int i)
 {
+	struct value value = event_value(report, sums, i);
 	char number[32], share[16] = "";
 
-	number_text(number, report, sums, i);
+	number_text(number, &value);
 	if (report->multiplexed)
-		share_text(share, sums, i);
+		share_text(share, &value);
 	snprintf(cell->text, sizeof(cell->text), "%s%s%s", number,
 		 *share ? " " : "", share);
 }
 
 enum { PID, TID, COMM, TSC, FIRST_EVENT };
 
-/* A name comes from whatever runs: no control characters. */
-static void comm_cell(struct cell *cell, const char *comm)
+/* A name comes from whatever runs. */
+void comm_text(char *text, size_t size, const char *comm)
 {
 	size_t i;
 
-	for (i = 0; comm[i] && i < sizeof(cell->text) - 1; i++)
-		cell->text[i] = (unsigned char)comm[i] < ' ' || comm[i] == 0x7f
-					? '?'
-					: comm[i];
-	cell->text[i] = '\0';
+	for (i = 0; comm[i] && i < size - 1; i++)
+		text[i] = (unsigned char)comm[i] < ' ' || comm[i] == 0x7f
+				  ? '?'
+				  : comm[i];
+	text[i] = '\0';
 }
 
 static void make_row(struct cell *row, const struct report *report,
@@ -236,7 +266,7 @@ static void record_row(struct cell *row, const struct report *report,
 {
 	snprintf(row[PID].text, sizeof(row->text), "%d", record->pid);
 	snprintf(row[TID].text, sizeof(row->text), "%d", record->tid);
-	comm_cell(&row[COMM], record->comm);
+	comm_text(row[COMM].text, sizeof(row->text), record->comm);
 	make_row(row, report, &record->sums);
 }
 
@@ -322,16 +352,26 @@ static void print_ticks(FILE *stream, const struct report *report, int width,
 			const char *mark)
 {
 	const struct perfctr_dev_sums *sums = &report->result->group.sums;
+	const struct series *series = report->series;
 	double khz = report->info->tsc_khz ? report->info->tsc_khz : 1;
+	unsigned int runs = series ? series->runs : 1;
+	char deviation[32] = "";
 
-	fprintf(stream, "%*llu  %-*s  %.6f seconds at %.3f MHz%s\n",
-		NUMBER_WIDTH, (unsigned long long)sums->tsc, width, "tsc",
-		(double)sums->tsc / khz / 1e3, report->info->tsc_khz / 1e3,
-		mark);
+	if (series)
+		deviation_text(deviation, report, &series->tsc);
+	begin_line(stream, report);
+	fprintf(stream, "%*llu  %-*s  %.6f seconds at %.3f MHz%s%s\n",
+		NUMBER_WIDTH, (unsigned long long)sums->tsc / runs, width,
+		"tsc", (double)sums->tsc / runs / khz / 1e3,
+		report->info->tsc_khz / 1e3, deviation, mark);
+	if (series)
+		deviation_text(deviation, report, &series->stolen);
+	begin_line(stream, report);
 	fprintf(stream,
-		"%*llu  %-*s  %.6f seconds waiting for a physical CPU%s\n",
-		NUMBER_WIDTH, (unsigned long long)sums->stolen, width, "stolen",
-		(double)sums->stolen / khz / 1e3, mark);
+		"%*llu  %-*s  %.6f seconds waiting for a physical CPU%s%s\n",
+		NUMBER_WIDTH, (unsigned long long)sums->stolen / runs, width,
+		"stolen", (double)sums->stolen / runs / khz / 1e3, deviation,
+		mark);
 }
 
 static void print_event(FILE *stream, const struct report *report,
@@ -339,151 +379,95 @@ static void print_event(FILE *stream, const struct report *report,
 			const char *mark)
 {
 	const struct perfctr_dev_sums *sums = &report->result->group.sums;
+	struct value value = event_value(report, sums, i);
 	const struct event *event = &report->events[i];
-	char number[32], share[16], name[16], note[64] = "";
+	char number[32], share[16], name[16], said[96] = "";
+	char deviation[32];
 	const char *mode = mode_name(event, report->info);
 
-	number_text(number, report, sums, i);
+	number_text(number, &value);
+	begin_line(stream, report);
 	fprintf(stream, "%*s  %-*s  ", NUMBER_WIDTH, number, width,
 		event->name);
 	counter_name(event->index, name);
+	if (value.status == NOTHING_RAN)
+		strcpy(said, "  not counted: nothing ran");
+	else if (value.status == TURN_NEVER_CAME)
+		strcpy(said, "  not counted: its turn never came");
+	else if (value.status == ESTIMATE)
+		snprintf(said, sizeof(said), "  estimate; counted: %llu",
+			 (unsigned long long)sums->pmc[i]);
+	if (report->series && value.share > 0)
+		strcat(said, deviation_text(deviation, report,
+					    &report->series->events[i]));
 	if (!report->multiplexed) {
-		fprintf(stream, *mode ? "%-6s %s%s\n" : "%s%s%s\n", name, mode,
-			mark);
+		fprintf(stream, *mode ? "%-6s %s%s%s\n" : "%s%s%s%s\n", name,
+			mode, said, mark);
 		return;
 	}
-	share_text(share, sums, i);
-	if (never_counted(sums, i))
-		strcpy(note, "  its turn never came");
-	else if (*number == '~')
-		snprintf(note, sizeof(note), "  estimate; counted: %llu",
-			 (unsigned long long)sums->pmc[i]);
+	share_text(share, &value);
 	fprintf(stream, "%-6s %-*s  %9s%s%s\n", name, mode_width, mode, share,
-		note, mark);
+		said, mark);
+}
+
+static void print_unsupported(FILE *stream, const struct report *report,
+			      int width)
+{
+	unsigned int i;
+
+	for (i = 0; i < report->nr_unsupported; i++) {
+		begin_line(stream, report);
+		fprintf(stream, "%*s  %-*s  not supported: %s\n", NUMBER_WIDTH,
+			"-", width, report->unsupported[i].name,
+			report->unsupported[i].why.text);
+	}
+}
+
+/* The longest name and mode. */
+static void measure(const struct report *report, size_t *width,
+		    size_t *mode_width)
+{
+	unsigned int i;
+	size_t length;
+
+	*width = 12;
+	*mode_width = 0;
+	for (i = 0; i < report->nr; i++) {
+		length = strlen(report->events[i].name);
+		if (length > *width)
+			*width = length;
+		length = strlen(mode_name(&report->events[i], report->info));
+		if (length > *mode_width)
+			*mode_width = length;
+	}
+	for (i = 0; i < report->nr_unsupported; i++) {
+		length = strlen(report->unsupported[i].name);
+		if (length > *width)
+			*width = length;
+	}
 }
 
 void report_counts(FILE *stream, const struct report *report)
 {
 	/* Where something is missing every number says so. */
 	const char *mark = incomplete(report->result) ? "  (incomplete)" : "";
-	size_t width = 12, mode_width = 0;
+	size_t width, mode_width;
 	unsigned int i;
 
 	if (report->per_thread)
 		print_threads(stream, report);
-
-	for (i = 0; i < report->nr; i++) {
-		size_t length = strlen(report->events[i].name);
-		size_t mode =
-			strlen(mode_name(&report->events[i], report->info));
-
-		if (length > width)
-			width = length;
-		if (mode > mode_width)
-			mode_width = mode;
-	}
-
+	measure(report, &width, &mode_width);
 	print_ticks(stream, report, (int)width, mark);
 	for (i = 0; i < report->nr; i++)
 		print_event(stream, report, i, (int)width, (int)mode_width,
 			    mark);
-	fputc('\n', stream);
-	print_derived(stream, report);
-	report_notes(stream, "", report->result);
-}
-
-/* -------------------------------- the machine ---------------------------- */
-
-/* Bits as "0-3, 5". */
-static void print_bits(FILE *stream, uint64_t bits)
-{
-	const char *separator = "";
-
-	while (bits) {
-		int low = __builtin_ctzll(bits), high = low;
-
-		while (high < 63 && bits >> (high + 1) & 1)
-			high++;
-		fprintf(stream, "%s%d", separator, low);
-		if (high > low)
-			fprintf(stream, "-%d", high);
-		separator = ", ";
-		bits = high == 63 ? 0 : bits >> (high + 1) << (high + 1);
-	}
-}
-
-static void print_counters(FILE *stream, const char *label, uint64_t bits,
-			   uint32_t width)
-{
-	fprintf(stream, "%-20s", label);
-	if (!bits) {
-		fputs("none\n", stream);
+	print_unsupported(stream, report, (int)width);
+	if (report->interval) {
+		print_metrics(stream, report);
 		return;
 	}
-	fprintf(stream, "%d of %u bits (number ", __builtin_popcountll(bits),
-		width);
-	print_bits(stream, bits);
-	fputs(")\n", stream);
-}
-
-void report_info(FILE *stream, const struct cpu *cpu,
-		 const struct perfctr_dev_info *info)
-{
-	const char *brand = cpu->brand + strspn(cpu->brand, " ");
-
-	fprintf(stream, "%-20s%s\n", "CPU", *brand ? brand : "unknown");
-	fprintf(stream, "%-20s%s, family %u, model %u\n", "PMU",
-		info->vendor == PERFCTR_VENDOR_INTEL ? "Intel"
-		: info->vendor == PERFCTR_VENDOR_AMD ? "AMD"
-						     : "unknown vendor",
-		cpu->family, cpu->model);
-	fprintf(stream, "%-20s%s\n", "hypervisor", info->hypervisor);
-	fprintf(stream, "%-20s%s, %u CPUs\n", "guest", info->guest, info->cpus);
-	fprintf(stream, "%-20sperfctr %s (perfex %s)\n", "module",
-		info->driver_version, PERFEX_VERSION);
-	fprintf(stream, "%-20s%.3f MHz\n", "TSC", info->tsc_khz / 1e3);
-	print_counters(stream, "general counters", info->general,
-		       info->general_width);
-	print_counters(stream, "fixed counters", info->fixed,
-		       info->fixed_width);
-	fprintf(stream, "%-20s0x%llx\n", "event select bits",
-		(unsigned long long)info->evtsel_mask);
-	fprintf(stream, "%-20s%s\n", "modes",
-		info->features & PERFCTR_FEAT_SPLIT
-			? "user and kernel told apart"
-			: "user and kernel are counted together");
-	fprintf(stream, "%-20s%s\n", "started and stopped",
-		info->features & PERFCTR_FEAT_GLOBAL_CTRL
-			? "all at once (global control)"
-			: "one by one");
-	fprintf(stream, "%-20s%s\n", "Xen's own work (:h)",
-		info->features & PERFCTR_FEAT_HOST ? "yes" : "no");
-	fprintf(stream, "%-20s%s\n", "event filter",
-		info->features & PERFCTR_FEAT_FILTER
-			? "yes: the host's policy allows only some events"
-			: "no");
-	if (info->features & PERFCTR_FEAT_SAMPLING)
-		fprintf(stream,
-			"%-20syes: periods from %u events, at most %u samples a second and CPU\n",
-			"sampling", info->min_period, info->max_rate);
-	else
-		fprintf(stream, "%-20sno\n", "sampling");
-}
-
-void report_events(FILE *stream, const struct cpu *cpu,
-		   const struct perfctr_dev_info *info)
-{
-	const char *name, *description;
-	unsigned int i = 0, nr = 0;
-	uint64_t code;
-
-	fputs("Common names:\n\n", stream);
-	while (alias_next(&i, cpu, info, &name, &description, &code)) {
-		fprintf(stream, "  %-16s0x%04llx  %s\n", name,
-			(unsigned long long)code, description);
-		nr++;
-	}
-	if (!nr)
-		fputs("  none for this CPU\n", stream);
-	names_list(stream);
+	fputc('\n', stream);
+	print_metrics(stream, report);
+	print_seconds(stream, report);
+	report_notes(stream, "", report->result);
 }

@@ -292,7 +292,7 @@ static int report_to(struct profile *profile,
 	int error;
 
 	if (options->output &&
-	    output_open(&output, options->output, message) < 0)
+	    output_open(&output, options->output, false, message) < 0)
 		return -1;
 	stream = open_memstream(&text, &size);
 	error = stream ? write_report(stream, profile, options, event) : ENOMEM;

@@ -60,6 +60,23 @@ void explain_device(int error, struct message *message)
 	}
 }
 
+static struct sigaction pipe_before;
+static bool pipe_taken;
+
+void ignore_broken_pipes(void)
+{
+	struct sigaction ignore;
+
+	memset(&ignore, 0, sizeof(ignore));
+	ignore.sa_handler = SIG_IGN;
+	pipe_taken = !sigaction(SIGPIPE, &ignore, &pipe_before);
+}
+
+bool broken_pipes_were_ignored(void)
+{
+	return !pipe_taken || pipe_before.sa_handler == SIG_IGN;
+}
+
 /* How far the child came before it failed; sent through the pipe. */
 struct child_failure {
 	enum { IN_COUNTERS, IN_EXEC } stage;
@@ -136,9 +153,7 @@ static void give_signals_back(const struct saved_signals *saved)
 	sigprocmask(SIG_SETMASK, &saved->mask, NULL);
 }
 
-/* Which event of @control is it that can't be counted even alone? */
-static unsigned int find_denied(int fd,
-				const struct perfctr_dev_control *control)
+unsigned int find_denied(int fd, const struct perfctr_dev_control *control)
 {
 	struct perfctr_dev_control alone;
 	unsigned int i;
@@ -167,6 +182,8 @@ static _Noreturn void be_child(char **command, int fd,
 	    !perfctr_device_control(fd, control)) {
 		failure.stage = IN_EXEC;
 		give_signals_back(saved);
+		if (pipe_taken)
+			sigaction(SIGPIPE, &pipe_before, NULL);
 		execvp(command[0], command);
 	}
 	failure.error = errno;
@@ -196,15 +213,21 @@ static ssize_t read_failure(int fd, struct child_failure *failure)
 	return size;
 }
 
+void explain_denied(const struct event *event, struct message *message)
+{
+	complain(
+		message,
+		"event %s: the host's policy does not let this guest count it (xen-perfctr in dom0; perfctr_allow= or perfctr_deny= in xl.cfg)",
+		event->name);
+}
+
 static int explain_failure(const struct child_failure *failure,
 			   const struct event *events, const char *command,
-			   struct message *message)
+			   struct result *result, struct message *message)
 {
 	if (failure->stage == IN_COUNTERS && failure->error == EACCES) {
-		complain(
-			message,
-			"event %s: the host's policy does not let this guest count it (xen-perfctr in dom0; perfctr_allow= or perfctr_deny= in xl.cfg)",
-			events[failure->event].name);
+		explain_denied(&events[failure->event], message);
+		result->denied = failure->event + 1;
 		return EXIT_USAGE;
 	}
 	if (failure->stage == IN_COUNTERS) {
@@ -215,18 +238,18 @@ static int explain_failure(const struct child_failure *failure,
 	return failure->error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
-/* The members one by one; errno value, or 0. */
+/* The members one by one, behind those that there are; errno value, or 0. */
 static int read_records(int fd, struct result *result)
 {
 	struct perfctr_dev_record record = {.serial = 0};
-	size_t room = 0;
 
 	while (!perfctr_device_next_record(fd, &record)) {
-		if (result->nr_records == room) {
+		/* 64 more each time that they are full. */
+		if (result->nr_records % 64 == 0) {
 			struct perfctr_dev_record *records;
 
-			room = room ? 2 * room : 64;
-			records = reallocarray(result->records, room,
+			records = reallocarray(result->records,
+					       result->nr_records + 64,
 					       sizeof(record));
 			if (!records)
 				return ENOMEM;
@@ -241,20 +264,25 @@ static int read_records(int fd, struct result *result)
  * The records first: a member that ends in between is then in the sums at
  * least, and the listing is never ahead of them.
  */
-static void read_counts(int fd, bool records, struct result *result)
+void read_counts(const int *fds, unsigned int nr, bool records,
+		 struct result *result)
 {
+	struct perfctr_dev_group group;
 	struct perfctr_dev_sums first;
+	unsigned int i;
 
-	if (records) {
-		result->read_error = read_records(fd, result);
-		if (result->read_error)
-			return;
+	for (i = 0; i < nr && records && !result->read_error; i++)
+		result->read_error = read_records(fds[i], result);
+	for (i = 0; i < nr && !result->read_error; i++) {
+		if (perfctr_device_read_group(fds[i], &group) < 0 ||
+		    perfctr_device_read(fds[i], &first) < 0) {
+			result->read_error = errno;
+			break;
+		}
+		group_add(&result->group, &group);
+		if (perfctr_device_end(&first) < 0)
+			result->first_error = errno;
 	}
-	if (perfctr_device_read_group(fd, &result->group) < 0 ||
-	    perfctr_device_read(fd, &first) < 0)
-		result->read_error = errno;
-	else if (perfctr_device_end(&first) < 0)
-		result->first_error = errno;
 }
 
 /* By a descriptor, so that it can be waited for among others. */
@@ -313,8 +341,9 @@ int run_counted(char **command, int fd,
 	give_signals_back(&saved);
 
 	if (failed == sizeof(failure))
-		return explain_failure(&failure, events, command[0], message);
-	read_counts(fd, control->flags & PERFCTR_CTL_RECORDS, result);
+		return explain_failure(&failure, events, command[0], result,
+				       message);
+	read_counts(&fd, 1, control->flags & PERFCTR_CTL_RECORDS, result);
 	return 0;
 }
 

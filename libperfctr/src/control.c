@@ -71,7 +71,7 @@ int perfctr_cpu_control_to_device(const struct perfctr_cpu_control *from,
 
 /* Has each i-mode entry a period, and not one that would be none? */
 static inline bool periods_are_there(const struct perfctr_cpu_control *from,
-			      const struct perfctr_dev_control *to)
+				     const struct perfctr_dev_control *to)
 {
 	unsigned int i;
 
@@ -83,8 +83,7 @@ static inline bool periods_are_there(const struct perfctr_cpu_control *from,
 
 /* All of struct vperfctr_control but the periods' presence. */
 static inline __attribute__((always_inline)) int
-translate(const struct vperfctr_control *from,
-		     struct perfctr_dev_control *to)
+translate(const struct vperfctr_control *from, struct perfctr_dev_control *to)
 {
 	if (from->flags & ~(unsigned int)VPERFCTR_CONTROL_CLOEXEC)
 		return fail_with(EINVAL);

@@ -189,6 +189,8 @@ static void test_aliases_intel(void **state)
 	assert_int_equal(evtsel_of("cycles"), 0x1003c);
 	assert_int_equal(evtsel_of("branches"), 0x100c4);
 	assert_int_equal(evtsel_of("branch-misses"), 0x100c5);
+	assert_int_equal(evtsel_of("cache-references"), 0x14f2e);
+	assert_int_equal(evtsel_of("cache-misses"), 0x1412e);
 	assert_int_equal(evtsel_of("cond-branches"), 0x101c4);
 	assert_int_equal(evtsel_of("loads"), 0x181d0);
 	assert_int_equal(evtsel_of("stores"), 0x182d0);
@@ -253,6 +255,10 @@ static void test_names_intel(void **state)
 			 evtsel_of("cond-branches"));
 	assert_int_equal(evtsel_of("BR_MISP_RETIRED:ALL_BRANCHES"),
 			 evtsel_of("branch-misses"));
+	assert_int_equal(evtsel_of("LONGEST_LAT_CACHE:REFERENCE"),
+			 evtsel_of("cache-references"));
+	assert_int_equal(evtsel_of("LONGEST_LAT_CACHE:MISS"),
+			 evtsel_of("cache-misses"));
 	assert_int_equal(evtsel_of("MEM_INST_RETIRED:ALL_LOADS"),
 			 evtsel_of("loads"));
 	assert_int_equal(evtsel_of("MEM_INST_RETIRED:ALL_STORES"),
@@ -274,6 +280,8 @@ static void test_names_amd(void **state)
 			 evtsel_of("branches"));
 	assert_int_equal(evtsel_of("RETIRED_CONDITIONAL_BRANCH_INSTRUCTIONS"),
 			 evtsel_of("cond-branches"));
+	assert_int_equal(evtsel_of("cache-references"), 0x1ff60);
+	assert_int_equal(evtsel_of("cache-misses"), 0x10964);
 	assert_int_equal(evtsel_of("LS_DISPATCH:LD_DISPATCH"),
 			 evtsel_of("loads"));
 	assert_int_equal(evtsel_of("LS_DISPATCH:STORE_DISPATCH"),
@@ -684,7 +692,7 @@ static void test_report_shares(void **state)
 	assert_contains(report_text, "                 200  loads@0 ");
 	assert_contains(report_text, "  (66.7 %)\n");
 	assert_contains(report_text, "                   -  stores@0 ");
-	assert_contains(report_text, "(0.0 %)  its turn never came\n");
+	assert_contains(report_text, "(0.0 %)  not counted: its turn never came\n");
 	assert_null(strstr(report_text, "~"));
 	assert_null(strstr(report_text, "estimate"));
 

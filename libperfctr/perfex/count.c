@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Counting, in order: events, counters, the command, once or several times,
+ * what is to be done meanwhile, and the report.
+ */
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "perfex.h"
+
+#define NS_PER_SECOND UINT64_C(1000000000)
+
+struct count {
+	const struct options *options;
+	struct chosen chosen;
+	struct perfctr_dev_info info;
+	struct perfctr_dev_control control;
+	struct output output;
+	bool output_failed;
+
+	/* What is counted just now. */
+	const int *fds;
+	unsigned int nr_fds;
+	struct pace pace;
+	struct timespec start;
+	struct result base; /* the counts when counting began */
+	struct perfctr_dev_group
+		shown; /* ... at the end of the last interval */
+	struct result at_timeout;
+	bool timed_out;
+
+	/* Of all runs. */
+	unsigned int run;
+	struct result total;
+	struct series series;
+};
+
+static uint64_t now(const struct count *count)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)(time.tv_sec - count->start.tv_sec) * NS_PER_SECOND +
+	       (uint64_t)time.tv_nsec - (uint64_t)count->start.tv_nsec;
+}
+
+static double seconds_counted(const struct count *count)
+{
+	return (double)(now(count) - count->pace.begin) / 1e9;
+}
+
+/* --------------------------------- reports ------------------------------- */
+
+/* What can't be printed is said once. */
+static void print_report(struct count *count, const struct report *report)
+{
+	struct message message;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *stream = open_memstream(&text, &size);
+	bool good = stream;
+
+	if (stream) {
+		report_counts(stream, report);
+		good = !fclose(stream);
+	}
+	if (!good)
+		complain(&message, "out of memory");
+	else if (!count->output_failed)
+		good = !output_add(&count->output, text, size, &message);
+	if (!good && !count->output_failed) {
+		progress(NULL);
+		fail_with(EXIT_PERFEX, &message);
+		count->output_failed = true;
+	}
+	free(text);
+}
+
+static struct report make_report(const struct count *count,
+				 const struct result *result)
+{
+	const struct options *options = count->options;
+
+	return (struct report){
+		.events = count->chosen.events,
+		.nr = count->chosen.nr,
+		.unsupported = count->chosen.unsupported,
+		.nr_unsupported = count->chosen.nr_unsupported,
+		.info = &count->info,
+		.result = result,
+		.options = options,
+		.multiplexed = options->multiplex,
+		.scale = options->scale,
+		.per_thread = options->per_thread,
+	};
+}
+
+static void series_add(struct series *series, const struct result *result)
+{
+	const struct perfctr_dev_sums *sums = &result->group.sums;
+	unsigned int i;
+
+	series->runs++;
+	stats_add(&series->seconds, result->seconds);
+	stats_add(&series->tsc, (double)sums->tsc);
+	stats_add(&series->stolen, (double)sums->stolen);
+	for (i = 0; i < PERFCTR_MAX_COUNTERS; i++)
+		stats_add(&series->events[i], (double)sums->pmc[i]);
+}
+
+/* Returns perfex's own status. */
+static int print_total(struct count *count)
+{
+	const struct options *options = count->options;
+	const struct result *result = &count->total;
+	struct report report = make_report(count, result);
+	struct message message;
+
+	progress(NULL);
+	if (result->read_error) {
+		output_abandon(&count->output);
+		complain(&message,
+			 "the command ran, but its counts are lost: %s",
+			 strerror(result->read_error));
+		return fail_with(EXIT_PERFEX, &message);
+	}
+	if (options->runs)
+		report.series = &count->series;
+	print_report(count, &report);
+	if (output_close(&count->output, &message) < 0 &&
+	    !count->output_failed) {
+		fail_with(EXIT_PERFEX, &message);
+		count->output_failed = true;
+	}
+	/* Nobody may be looking at the file just now. */
+	if (options->output)
+		report_notes(stderr, "perfex: ", result);
+	return count->output_failed || is_failure(result) ? EXIT_PERFEX : 0;
+}
+
+/* ------------------------------- while it counts ------------------------- */
+
+static void read_now(const struct count *count, bool records,
+		     struct result *result)
+{
+	memset(result, 0, sizeof(*result));
+	read_counts(count->fds, count->nr_fds, records, result);
+	/* Of who runs on meanwhile, the list and its total shall be one. */
+	if (records && !result->read_error && result->group.live &&
+	    !result->group.records_lost)
+		sums_of_records(result);
+}
+
+static void begin(struct count *count)
+{
+	read_now(count, count->options->per_thread, &count->base);
+	count->shown = count->base.group;
+}
+
+/* What was counted since the last one. */
+static void show_interval(struct count *count, double time)
+{
+	struct perfctr_dev_group group;
+	struct report report;
+	struct result result;
+
+	read_now(count, false, &result);
+	/* It will be said when it is all over. */
+	if (result.read_error)
+		return;
+	group = result.group;
+	group_subtract(&result.group, &count->shown);
+	count->shown = group;
+	report = make_report(count, &result);
+	report.per_thread = false;
+	report.interval = true;
+	report.time = time;
+	print_report(count, &report);
+}
+
+/* A command that is run again says so itself. */
+static void show_progress(const struct count *count)
+{
+	unsigned int timeout = count->options->timeout_ms;
+	char text[100];
+
+	if (count->options->runs)
+		snprintf(text, sizeof(text), "perfex: run %u of %u", count->run,
+			 count->options->runs);
+	else if (count->pace.begun)
+		snprintf(text, sizeof(text), "perfex: %.0f of %g seconds",
+			 seconds_counted(count), timeout / 1e3);
+	else
+		snprintf(text, sizeof(text), "perfex: not counting yet");
+	progress(text);
+}
+
+static bool shows_progress(const struct options *options)
+{
+	/* Intervals on the same terminal show it themselves. */
+	return (options->timeout_ms || options->runs) &&
+	       (!options->interval_ms || options->output) && progress_wanted();
+}
+
+/*
+ * Until one of @fds is ready, or the time is up: then false.
+ */
+static bool follow(struct count *count, struct pollfd *fds, nfds_t nr)
+{
+	bool shows = shows_progress(count->options);
+	struct timespec wait;
+	uint64_t left;
+
+	for (;;) {
+		switch (pace_due(&count->pace, now(count))) {
+		case DUE_BEGIN:
+			begin(count);
+			continue;
+		case DUE_INTERVAL:
+			show_interval(count, seconds_counted(count));
+			continue;
+		case DUE_TIMEOUT:
+			return false;
+		case DUE_NOTHING:
+			break;
+		}
+		if (shows)
+			show_progress(count);
+		left = pace_left(&count->pace, now(count));
+		if (shows && left > NS_PER_SECOND)
+			left = NS_PER_SECOND;
+		wait.tv_sec = (time_t)(left / NS_PER_SECOND);
+		wait.tv_nsec = (long)(left % NS_PER_SECOND);
+		if (ppoll(fds, nr, left == UINT64_MAX ? NULL : &wait, NULL) > 0)
+			return true;
+	}
+}
+
+static void start_clock(struct count *count)
+{
+	result_free(&count->base);
+	result_free(&count->at_timeout);
+	memset(&count->base, 0, sizeof(count->base));
+	memset(&count->shown, 0, sizeof(count->shown));
+	count->timed_out = false;
+	clock_gettime(CLOCK_MONOTONIC, &count->start);
+	pace_start(&count->pace, count->options);
+}
+
+/* The counts when the time was up are the result, whatever came then. */
+static void time_is_up(struct count *count)
+{
+	read_now(count, count->options->per_thread, &count->at_timeout);
+	count->at_timeout.seconds = seconds_counted(count);
+	/* That they still ran is what was asked for. */
+	count->at_timeout.group.live = 0;
+	count->timed_out = true;
+}
+
+/*
+ * @result is of the whole time: of that which was asked for, and what is left of
+ * it for the last interval.
+ */
+static void finish(struct count *count, struct result *result)
+{
+	struct message message;
+
+	if (count->timed_out) {
+		count->at_timeout.wait_status = result->wait_status;
+		result_free(result);
+		*result = count->at_timeout;
+		memset(&count->at_timeout, 0, sizeof(count->at_timeout));
+	} else if (count->pace.begun) {
+		result->seconds -= (double)count->pace.begin / 1e9;
+	} else {
+		memset(&result->group.sums, 0, sizeof(result->group.sums));
+		result_free(result);
+		result->seconds = 0;
+		progress(NULL);
+		complain(
+			&message,
+			"it ended before the delay of -D %u was over: nothing was counted",
+			count->options->delay_ms);
+		fprintf(stderr, "perfex: %s\n", message.text);
+	}
+	if (result->read_error)
+		return;
+	if (count->options->interval_ms && count->pace.begun) {
+		struct result last = *result;
+		struct report report = make_report(count, &last);
+
+		group_subtract(&last.group, &count->shown);
+		report.per_thread = false;
+		report.interval = true;
+		report.time = result->seconds;
+		print_report(count, &report);
+	}
+	group_subtract(&result->group, &count->base.group);
+	records_subtract(result->records, result->nr_records,
+			 count->base.records, count->base.nr_records);
+}
+
+/* --------------------------------- a command ----------------------------- */
+
+static void watch_command(int pidfd, void *data)
+{
+	struct count *count = data;
+	struct pollfd fd = {.fd = pidfd, .events = POLLIN};
+
+	start_clock(count);
+	if (follow(count, &fd, 1))
+		return;
+	time_is_up(count);
+	pidfd_send_signal(pidfd, SIGTERM, NULL, 0);
+}
+
+static bool needs_watch(const struct options *options)
+{
+	return options->delay_ms || options->interval_ms ||
+	       options->timeout_ms || shows_progress(options);
+}
+
+/* It ended as we wanted it to. */
+static bool ended_by_us(const struct count *count, const struct result *result)
+{
+	return count->timed_out && WIFSIGNALED(result->wait_status) &&
+	       WTERMSIG(result->wait_status) == SIGTERM;
+}
+
+/* Returns 0, or a status with @message. */
+static int run_once(struct count *count, int fd, struct result *result,
+		    struct message *message)
+{
+	const struct options *options = count->options;
+	struct watch watch = {.run = watch_command, .data = count};
+	struct message why;
+	int status;
+
+	for (;;) {
+		count->fds = &fd;
+		count->nr_fds = 1;
+		status = run_counted(options->command, fd, &count->control,
+				     count->chosen.events,
+				     needs_watch(options) ? &watch : NULL,
+				     result, message);
+		close(fd);
+		if (!status || !result->denied || count->chosen.nr < 2)
+			return status;
+		/* It was not run.  Without that event it can be. */
+		why = *message;
+		if (choose_without(&count->chosen, result->denied - 1, options,
+				   &count->info, &why, message) < 0)
+			return EXIT_USAGE;
+		control_of(&count->control, options, &count->chosen,
+			   count->control.flags);
+		fd = perfctr_device_open();
+		if (fd < 0) {
+			explain_open(errno, message);
+			return EXIT_USAGE;
+		}
+	}
+}
+
+static void add_run(struct count *count, struct result *result)
+{
+	struct result *total = &count->total;
+
+	series_add(&count->series, result);
+	group_add(&total->group, &result->group);
+	total->seconds += result->seconds;
+	if (result->first_error)
+		total->first_error = result->first_error;
+	if (result->read_error)
+		total->read_error = result->read_error;
+	if (!total->wait_status)
+		total->wait_status = result->wait_status;
+	/* Of a series nobody asks for them. */
+	result_free(total);
+	total->records = result->records;
+	total->nr_records = result->nr_records;
+}
+
+static int count_runs(struct count *count, int fd)
+{
+	const struct options *options = count->options;
+	unsigned int runs = options->runs ? options->runs : 1;
+	struct message message;
+	struct result result;
+	int status;
+
+	control_of(&count->control, options, &count->chosen,
+		   PERFCTR_CTL_START_ON_EXEC |
+			   (options->no_inherit ? 0 : PERFCTR_CTL_INHERIT) |
+			   (options->per_thread ? PERFCTR_CTL_RECORDS : 0));
+	for (count->run = 1; count->run <= runs; count->run++) {
+		bool killed;
+
+		if (count->run > 1) {
+			fd = perfctr_device_open();
+			if (fd < 0) {
+				explain_open(errno, &message);
+				output_abandon(&count->output);
+				return fail_with(EXIT_USAGE, &message);
+			}
+		}
+		count->pace.begun = true;
+		status = run_once(count, fd, &result, &message);
+		if (status) {
+			progress(NULL);
+			output_abandon(&count->output);
+			return fail_with(status, &message);
+		}
+		finish(count, &result);
+		killed = WIFSIGNALED(result.wait_status);
+		if (ended_by_us(count, &result)) {
+			result.wait_status = 0;
+			killed = false;
+		}
+		add_run(count, &result);
+		/* Whoever kills it, or hits Ctrl-C, means all of them. */
+		if (killed || result.read_error)
+			break;
+	}
+	status = print_total(count);
+	/* What the command returned matters more. */
+	return count->total.wait_status ? pass_on(count->total.wait_status)
+					: status;
+}
+
+int count_command(const struct options *options, const struct cpu *cpu)
+{
+	static struct count count;
+	struct message message;
+	int fd, status;
+
+	count.options = options;
+	fd = open_device(&count.info, &message);
+	if (fd < 0)
+		return fail_with(EXIT_USAGE, &message);
+	names_initialize(cpu->vendor);
+	if (choose_counted(&count.chosen, options, cpu, &count.info, &message) <
+		    0 ||
+	    output_open(&count.output, options->output, options->append,
+			&message) < 0) {
+		close(fd);
+		return fail_with(EXIT_USAGE, &message);
+	}
+	status = count_runs(&count, fd);
+	result_free(&count.total);
+	result_free(&count.base);
+	return status;
+}

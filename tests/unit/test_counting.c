@@ -1,0 +1,564 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * perfex's counting without counters: what several runs have in common, what
+ * happens when, groups of events, metrics, and the formats for programs.
+ */
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "test.h"
+
+#include "perfex.h"
+
+static const struct cpu cpu = {
+	.vendor = PERFCTR_VENDOR_INTEL, .family = 6, .model = 94};
+static struct perfctr_dev_info info;
+static struct message message;
+
+static int prepare(void **state)
+{
+	(void)state;
+	memset(&info, 0, sizeof(info));
+	info.vendor = cpu.vendor;
+	info.general = 0xf;
+	info.fixed = 0x7;
+	info.evtsel_mask = 0xff87ffff;
+	info.arch_events = 0x7f;
+	info.features = PERFCTR_FEAT_SPLIT;
+	info.tsc_khz = 1000;
+	strcpy(info.guest, "PV domU");
+	return 0;
+}
+
+static void assert_contains(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("no \"%s\" in: %s", part, text);
+}
+
+static void assert_near(double got, double wanted)
+{
+	if (fabs(got - wanted) > 1e-9 * (1 + fabs(wanted)))
+		fail_msg("got %.17g, wanted %.17g", got, wanted);
+}
+
+/* ---------------------------------- numbers ------------------------------ */
+
+static void test_stats(void **state)
+{
+	struct stats stats = {.nr = 0};
+	unsigned int i;
+
+	(void)state;
+	assert_near(stats_relative(&stats), 0);
+	stats_add(&stats, 5);
+	assert_near(stats.mean, 5);
+	assert_near(stats_deviation(&stats), 0);
+	/* 2, 4, 4, 4, 5, 5, 7, 9: mean 5, squares 32. */
+	memset(&stats, 0, sizeof(stats));
+	for (i = 0; i < 8; i++)
+		stats_add(&stats, "24445579"[i] - '0');
+	assert_near(stats.mean, 5);
+	assert_near(stats_deviation(&stats), sqrt(32.0 / 7));
+	assert_near(stats_relative(&stats), 20 * sqrt(32.0 / 7));
+	/* Large counts with small differences: sums of squares would lose them. */
+	memset(&stats, 0, sizeof(stats));
+	stats_add(&stats, 1e15);
+	stats_add(&stats, 1e15 + 2);
+	assert_near(stats_deviation(&stats), sqrt(2));
+	/* Nothing at all is not a deviation. */
+	memset(&stats, 0, sizeof(stats));
+	stats_add(&stats, 0);
+	stats_add(&stats, 0);
+	assert_near(stats_relative(&stats), 0);
+}
+
+static void test_sums(void **state)
+{
+	struct perfctr_dev_group a = {.live = 1}, b = {.live = 2, .errors = 1};
+	struct perfctr_dev_record now[2] = {{.serial = 1}, {.serial = 3}};
+	struct perfctr_dev_record before[2] = {{.serial = 2}, {.serial = 3}};
+
+	(void)state;
+	a.sums.nr = b.sums.nr = 2;
+	a.sums.tsc = 100, a.sums.pmc[1] = 10, a.sums.loaded[1] = 50;
+	b.sums.tsc = 300, b.sums.pmc[1] = 30, b.sums.loaded[1] = 60;
+	b.sums.status = PERFCTR_STATUS_ERROR, b.sums.error = -EIO;
+	group_add(&a, &b);
+	assert_int_equal(a.sums.tsc, 400);
+	assert_int_equal(a.sums.pmc[1], 40);
+	assert_int_equal(a.sums.loaded[1], 110);
+	assert_int_equal(a.sums.nr, 2);
+	assert_int_equal(a.sums.error, -EIO);
+	assert_int_equal(a.live, 3);
+	assert_int_equal(a.errors, 1);
+	group_subtract(&a, &b);
+	assert_int_equal(a.sums.tsc, 100);
+	assert_int_equal(a.sums.pmc[1], 10);
+	assert_int_equal(a.sums.loaded[1], 50);
+	assert_int_equal(a.live, 3);
+
+	now[0].sums.pmc[0] = now[1].sums.pmc[0] = 7;
+	before[0].sums.pmc[0] = before[1].sums.pmc[0] = 5;
+	records_subtract(now, 2, before, 2);
+	assert_int_equal(now[0].sums.pmc[0], 7);
+	assert_int_equal(now[1].sums.pmc[0], 2);
+}
+
+/* ----------------------------------- pace -------------------------------- */
+
+#define MS UINT64_C(1000000)
+
+static void test_pace(void **state)
+{
+	struct options options = {
+		.delay_ms = 50, .interval_ms = 100, .timeout_ms = 250};
+	struct pace pace;
+
+	(void)state;
+	pace_start(&pace, &options);
+	assert_int_equal(pace_due(&pace, 0), DUE_NOTHING);
+	assert_int_equal(pace_left(&pace, 20 * MS), 30 * MS);
+	assert_int_equal(pace_due(&pace, 51 * MS), DUE_BEGIN);
+	/* From when it really began. */
+	assert_int_equal(pace_due(&pace, 51 * MS), DUE_NOTHING);
+	assert_int_equal(pace_left(&pace, 51 * MS), 100 * MS);
+	assert_int_equal(pace_due(&pace, 150 * MS), DUE_NOTHING);
+	assert_int_equal(pace_due(&pace, 151 * MS), DUE_INTERVAL);
+	assert_int_equal(pace_due(&pace, 151 * MS), DUE_NOTHING);
+	/* Late: the next is where it would have been. */
+	assert_int_equal(pace_due(&pace, 255 * MS), DUE_INTERVAL);
+	assert_int_equal(pace_left(&pace, 255 * MS), 46 * MS);
+	assert_int_equal(pace_left(&pace, 305 * MS), 0);
+	assert_int_equal(pace_due(&pace, 305 * MS), DUE_TIMEOUT);
+
+	/* One that is so late that it is two. */
+	options = (struct options){.interval_ms = 100};
+	pace_start(&pace, &options);
+	assert_int_equal(pace_due(&pace, 230 * MS), DUE_INTERVAL);
+	assert_int_equal(pace_due(&pace, 230 * MS), DUE_NOTHING);
+	assert_int_equal(pace_left(&pace, 230 * MS), 70 * MS);
+
+	options = (struct options){.timeout_ms = 10};
+	pace_start(&pace, &options);
+	assert_int_equal(pace_due(&pace, 9 * MS), DUE_NOTHING);
+	assert_int_equal(pace_left(&pace, 9 * MS), 1 * MS);
+	assert_int_equal(pace_due(&pace, 10 * MS), DUE_TIMEOUT);
+
+	options = (struct options){.runs = 3};
+	pace_start(&pace, &options);
+	assert_int_equal(pace_due(&pace, UINT64_MAX), DUE_NOTHING);
+	assert_true(pace_left(&pace, 5) == UINT64_MAX);
+}
+
+/* ---------------------------------- options ------------------------------ */
+
+static struct options options;
+
+static int parse(char *first, char *second, char *third, char *fourth)
+{
+	/* The command of the options is in it. */
+	static char *argv[6];
+	int argc = 1;
+
+	argv[0] = "perfex", argv[1] = first, argv[2] = second;
+	argv[3] = third, argv[4] = fourth;
+
+	while (argv[argc])
+		argc++;
+	options_free(&options);
+	*message.text = '\0';
+	return options_parse(&options, argc, argv, &message);
+}
+
+/* "a@1 b@2": the events, each with its group. */
+static const char *listed(void)
+{
+	static char text[1000];
+	unsigned int i;
+
+	*text = '\0';
+	for (i = 0; i < options.nr_events; i++)
+		sprintf(text + strlen(text), "%s%s=%u", i ? " " : "",
+			options.event_texts[i], options.event_groups[i]);
+	return text;
+}
+
+static const char *events_of(char *list)
+{
+	if (parse("-e", list, "-m", "true") < 0)
+		return message.text;
+	return listed();
+}
+
+static void test_groups(void **state)
+{
+	(void)state;
+	assert_string_equal(events_of("a,b"), "a=0 b=0");
+	assert_string_equal(events_of("{a,b},c,{d,e}"), "a=1 b=1 c=0 d=2 e=2");
+	assert_string_equal(events_of("{a}"), "a=1");
+	assert_string_equal(events_of("{a,b@1}:u:k,c"),
+			    "a:u:k=1 b:u:k@1=1 c=0");
+	assert_int_equal(parse("-e{a,b}", "-e{c,d}", "-m", "true"), 0);
+	assert_string_equal(listed(), "a=1 b=1 c=2 d=2");
+
+	assert_contains(events_of("{a,b"), "not closed");
+	assert_contains(events_of("{a,{b}}"), "not closed");
+	assert_contains(events_of("a}"), "does not begin one");
+	assert_contains(events_of("a{b}"), "does not begin one");
+	assert_contains(events_of("{a}b"), "may follow a group, not b");
+	assert_contains(events_of("{a}:x"), "may follow a group");
+	assert_contains(events_of("{}"), "an event is missing");
+	assert_contains(events_of("{a,}"), "an event is missing");
+	assert_contains(events_of("{a},"), "an event is missing");
+	options_free(&options);
+}
+
+/* What "perfex record" has no use for. */
+static void test_groups_refused(void **state)
+{
+	char *texts[4];
+	unsigned int nr = 0;
+
+	(void)state;
+	assert_int_equal(
+		options_add_events(texts, NULL, &nr, 4, "{a,b}", &message), -1);
+	assert_contains(message.text, "groups in braces are for counting");
+	assert_int_equal(nr, 0);
+}
+
+static void refused(char *first, char *second, char *third, char *fourth,
+		    const char *part)
+{
+	if (!parse(first, second, third, fourth))
+		fail_msg("%s %s %s %s: accepted", first, second,
+			 third ? third : "", fourth ? fourth : "");
+	assert_contains(message.text, part);
+	assert_null(strchr(message.text, '\n'));
+}
+
+static void test_options(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("-r", "5", "true", NULL), 0);
+	assert_int_equal(options.runs, 5);
+	assert_int_equal(parse("--repeat=5", "-D", "10", "true"), 0);
+	assert_int_equal(options.delay_ms, 10);
+	assert_int_equal(parse("-I100", "--timeout", "2000", "true"), 0);
+	assert_int_equal(options.interval_ms, 100);
+	assert_int_equal(options.timeout_ms, 2000);
+	assert_int_equal(parse("-ofile", "--append", "true", NULL), 0);
+	assert_true(options.append);
+	assert_int_equal(parse("-M", "list", NULL, NULL), 0);
+	assert_int_equal(options.what, LIST_METRICS);
+
+	refused("-r", "0", "true", NULL, "-r 0: not a whole number of runs");
+	refused("-r", "x", "true", NULL, "from 1 to 1000000");
+	refused("-I", "9", "true", NULL, "milliseconds from 10");
+	refused("-D", "-1", "true", NULL, "milliseconds from 1");
+	refused("--timeout", "", "true", NULL, "--timeout");
+	refused("--append", "true", NULL, NULL, "--append is for -o");
+	refused("-r2", "-I100", "true", NULL, "choose one");
+	refused("-r2", "--per-thread", "true", NULL, "choose one");
+	refused("-M", "ipc", "-Mipc", "true", "-M: once");
+	refused("-M", "list", "true", NULL, "take no command");
+	refused("-M", "nonsense", "true", NULL, "no such metric");
+	refused("-M", "", "true", NULL, "no such metric");
+	options_free(&options);
+}
+
+static void test_metrics_choose(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("-M", "ipc,branch-rate", "true", NULL), 0);
+	assert_string_equal(listed(), "instructions=0 cycles=0 branches=0");
+	/* In turns: what is divided by each other is counted together. */
+	assert_int_equal(parse("-M", "ipc,branch-rate,IPC", "-m", "true"), 0);
+	assert_string_equal(listed(), "instructions=1 cycles=1 branches=2 "
+				      "instructions=2");
+	assert_int_equal(parse("-ecycles", "-Mipc,frequency", "true", NULL), 0);
+	assert_string_equal(listed(), "cycles=0 instructions=0 cycles:u:k=0");
+	options_free(&options);
+}
+
+/* ------------------------------- which are counted ----------------------- */
+
+static struct chosen chosen;
+
+static const char *choose(char *list)
+{
+	static char text[2000];
+	unsigned int i;
+
+	if (parse("-e", list, "-m", "true") < 0 ||
+	    choose_counted(&chosen, &options, &cpu, &info, &message) < 0)
+		return message.text;
+	*text = '\0';
+	for (i = 0; i < chosen.nr; i++)
+		sprintf(text + strlen(text), "%s%s=%u", i ? " " : "",
+			chosen.events[i].name, chosen.events[i].slot);
+	return text;
+}
+
+static void test_unsupported(void **state)
+{
+	(void)state;
+	assert_string_equal(choose("branches,instructions:h"), "branches=0");
+	assert_int_equal(chosen.nr_unsupported, 1);
+	assert_string_equal(chosen.unsupported[0].name, "instructions:h");
+	assert_contains(chosen.unsupported[0].why.text, "privileged guests");
+	info.arch_events &= ~(1u << 6);
+	assert_string_equal(choose("branch-misses,branches"), "branches=0");
+	assert_contains(chosen.unsupported[0].why.text,
+			"not supported on this CPU");
+	/* With nothing left it is an error. */
+	assert_contains(choose("branch-misses"), "not supported on this CPU");
+	/* So is what nobody knows, and what is written wrong. */
+	assert_contains(choose("branches,nonsense"), "unknown event");
+	assert_contains(choose("branches,0xc0zz"), "hexadecimal");
+
+	/* One that the host denies. */
+	assert_string_equal(choose("branches,loads"), "branches=0 loads=0");
+	strcpy(message.text, "denied");
+	assert_int_equal(choose_without(&chosen, 0, &options, &info,
+					&(struct message){"denied"}, &message),
+			 0);
+	assert_int_equal(chosen.nr, 1);
+	assert_string_equal(chosen.events[0].name, "loads");
+	assert_string_equal(chosen.unsupported[0].name, "branches");
+	assert_int_equal(choose_without(&chosen, 0, &options, &info,
+					&(struct message){"denied"}, &message),
+			 -1);
+	options_free(&options);
+}
+
+/* Four general counters. */
+static void test_groups_share_slots(void **state)
+{
+	(void)state;
+	assert_string_equal(choose("loads,stores,branches,{0xc5,0x1c4},loads"),
+			    "loads=0 stores=0 branches=0 0xc5=1 0x1c4=1 "
+			    "loads=0");
+	/* Although one of them would have room in the first. */
+	assert_string_equal(choose("{loads,stores,branches},{0xc5,0x1c4}"),
+			    "loads=0 stores=0 branches=0 0xc5=1 0x1c4=1");
+	/* Its members need not be neighbours of each other's counters. */
+	assert_string_equal(choose("{loads@0,stores},{branches@0,0xc5}"),
+			    "loads@0=0 stores=0 branches@0=1 0xc5=1");
+	assert_string_equal(choose("{instructions,cycles,ref-cycles,loads,"
+				   "stores,branches,0xc5}"),
+			    "instructions=0 cycles=0 ref-cycles=0 loads=0 "
+			    "stores=0 branches=0 0xc5=0");
+	assert_contains(choose("{loads,stores,branches,0xc5,0x1c4}"),
+			"make the group smaller");
+	assert_contains(choose("branches,{loads@0,stores@0}"),
+			"make the group smaller");
+	assert_contains(choose("{loads,stores@63}"), "does not have counter");
+	options_free(&options);
+}
+
+/* ---------------------------------- metrics ------------------------------ */
+
+static struct result result;
+static struct report report;
+static struct series series;
+
+/* Of a list of events: counts of 100, 200, ... in 6000 ticks of 1 MHz. */
+static void reset_report(char *list)
+{
+	unsigned int i;
+
+	choose(list);
+	memset(&result, 0, sizeof(result));
+	memset(&series, 0, sizeof(series));
+	for (i = 0; i < chosen.nr; i++) {
+		result.group.sums.pmc[i] = 100 * (i + 1);
+		result.group.sums.loaded[i] = 6000;
+	}
+	result.group.sums.nr = chosen.nr;
+	result.group.sums.tsc = 6000;
+	result.group.sums.stolen = 500;
+	result.seconds = 1.5;
+	report = (struct report){
+		.events = chosen.events,
+		.nr = chosen.nr,
+		.unsupported = chosen.unsupported,
+		.nr_unsupported = chosen.nr_unsupported,
+		.info = &info,
+		.result = &result,
+		.options = &options,
+		.multiplexed = true,
+	};
+}
+
+/* "ipc=0.5 branch-rate=3" */
+static const char *metrics(void)
+{
+	static char text[500];
+	struct metric_value value;
+	unsigned int i = 0;
+
+	*text = '\0';
+	while (metric_value_next(&i, &report, &value))
+		sprintf(text + strlen(text), "%s%s=%g", *text ? " " : "",
+			value.metric->name, value.value);
+	return text;
+}
+
+static void test_metrics(void **state)
+{
+	(void)state;
+	reset_report("instructions,cycles,branches,branch-misses");
+	assert_string_equal(metrics(),
+			    "ipc=0.5 branch-rate=3 "
+			    "branch-miss-ratio=133.333 branch-mpki=4000");
+	/* Of other modes, or of another time: no ratio. */
+	reset_report("instructions,cycles:k");
+	assert_string_equal(metrics(), "");
+	reset_report("branches@0,branch-misses@0");
+	assert_string_equal(metrics(), "");
+	/* Each mode has its own. */
+	reset_report("instructions:u,cycles:u,instructions:k,cycles:k");
+	assert_string_equal(metrics(), "ipc=0.5 ipc=0.75");
+	/* Once, also if it is counted twice. */
+	reset_report("instructions,cycles,instructions,cycles");
+	assert_string_equal(metrics(), "ipc=0.5");
+	/* A rate is of all modes; and of the share of the time. */
+	reset_report("cycles:u:k");
+	assert_string_equal(metrics(), "frequency=1.66667e-05");
+	result.group.sums.loaded[0] = 3000;
+	assert_string_equal(metrics(), "frequency=3.33333e-05");
+	/* Nothing is divided by nothing. */
+	reset_report("instructions,cycles");
+	memset(&result.group.sums, 0, sizeof(result.group.sums));
+	assert_string_equal(metrics(), "");
+	reset_report("loads");
+	assert_string_equal(metrics(), "");
+	options_free(&options);
+}
+
+/* ---------------------------------- formats ------------------------------ */
+
+static char *text;
+static FILE *stream;
+
+static FILE *begin_text(void)
+{
+	static size_t size;
+
+	free(text);
+	return stream = open_memstream(&text, &size);
+}
+
+static const char *as_text(void)
+{
+	report_counts(begin_text(), &report);
+	fclose(stream);
+	return text;
+}
+
+static void make_series(void)
+{
+	unsigned int i;
+
+	series.runs = 2;
+	for (i = 0; i < 2; i++) {
+		stats_add(&series.seconds, 1 + i);
+		stats_add(&series.tsc, 2000 + 2000 * i);
+		stats_add(&series.stolen, 250);
+		stats_add(&series.events[0], 40 + 20 * i);
+		stats_add(&series.events[1], 100);
+	}
+	result.seconds = 3;
+	report.series = &series;
+	report.multiplexed = false;
+}
+
+static void test_text(void **state)
+{
+	(void)state;
+	reset_report("branches,stores,instructions:h");
+	result.group.sums.loaded[1] = 0;
+	result.group.sums.pmc[1] = 0;
+	as_text();
+	assert_contains(text, "  branches ");
+	assert_contains(text, "-  stores ");
+	assert_contains(text, "(0.0 %)  not counted: its turn never came\n");
+	assert_contains(text, "-  instructions:h  not supported: event inst");
+	assert_contains(text, "                 500  stolen ");
+
+	reset_report("branches");
+	memset(&result.group.sums, 0, sizeof(result.group.sums));
+	report.multiplexed = false;
+	assert_contains(
+		as_text(),
+		"-  branches      pmc0   user  not counted: nothing ran\n");
+
+	reset_report("branches,stores");
+	make_series();
+	as_text();
+	assert_contains(
+		text,
+		"                  50  branches      pmc0   user  +- 28.28 %\n");
+	assert_contains(
+		text,
+		"                 100  stores        pmc1   user  +- 0.00 %\n");
+	assert_contains(text,
+			"            1.500000  seconds elapsed  +- 47.14 %\n");
+	assert_contains(text, "                   2  runs: ");
+
+	reset_report("instructions,cycles");
+	report.interval = true;
+	report.time = 2.5;
+	as_text();
+	assert_contains(text,
+			"      2.500000                  100  instructions ");
+	assert_contains(
+		text,
+		"      2.500000                 0.50  instructions per cycle\n");
+	assert_null(strstr(text, "elapsed"));
+	assert_null(strstr(text, "\n\n"));
+	options_free(&options);
+}
+
+/* --------------------------------- the rest ------------------------------ */
+
+static void test_patterns(void **state)
+{
+	(void)state;
+	assert_true(name_matches("BR_INST_RETIRED", NULL));
+	assert_true(name_matches("BR_INST_RETIRED", "inst"));
+	assert_false(name_matches("BR_INST_RETIRED", "loads"));
+	assert_true(name_matches("BR_INST_RETIRED", "br_*"));
+	assert_false(name_matches("BR_INST_RETIRED", "inst*"));
+	assert_true(name_matches("BR_INST_RETIRED", "BR?INST*"));
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, prepare)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_stats),
+		TEST(test_sums),
+		TEST(test_pace),
+		TEST(test_groups),
+		TEST(test_groups_refused),
+		TEST(test_options),
+		TEST(test_metrics_choose),
+		TEST(test_unsupported),
+		TEST(test_groups_share_slots),
+		TEST(test_metrics),
+		TEST(test_text),
+		TEST(test_patterns),
+	};
+
+	setenv("LIBPFM_FORCE_PMU", "skl", 1);
+	names_initialize(PERFCTR_VENDOR_INTEL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
