@@ -25,6 +25,7 @@ struct count {
 	struct perfctr_dev_control control;
 	struct output output;
 	bool output_failed;
+	bool head_printed; /* of csv */
 
 	/* What is counted just now. */
 	const int *fds;
@@ -59,6 +60,22 @@ static double seconds_counted(const struct count *count)
 
 /* --------------------------------- reports ------------------------------- */
 
+static bool write_report(FILE *stream, struct count *count,
+			 const struct report *report)
+{
+	switch (count->options->format) {
+	case COUNTS_CSV:
+		report_csv(stream, report, !count->head_printed);
+		count->head_printed = true;
+		return true;
+	case COUNTS_JSON:
+		return report_json(stream, report);
+	default:
+		report_counts(stream, report);
+		return true;
+	}
+}
+
 /* What can't be printed is said once. */
 static void print_report(struct count *count, const struct report *report)
 {
@@ -66,12 +83,10 @@ static void print_report(struct count *count, const struct report *report)
 	char *text = NULL;
 	size_t size = 0;
 	FILE *stream = open_memstream(&text, &size);
-	bool good = stream;
+	bool good = stream && write_report(stream, count, report);
 
-	if (stream) {
-		report_counts(stream, report);
-		good = !fclose(stream);
-	}
+	if (stream && fclose(stream) != 0)
+		good = false;
 	if (!good)
 		complain(&message, "out of memory");
 	else if (!count->output_failed)
@@ -141,7 +156,7 @@ static int print_total(struct count *count)
 		count->output_failed = true;
 	}
 	/* Nobody may be looking at the file just now. */
-	if (options->output)
+	if (options->output || options->format != COUNTS_TEXT)
 		report_notes(stderr, "perfex: ", result);
 	return count->output_failed || is_failure(result) ? EXIT_PERFEX : 0;
 }

@@ -33,6 +33,8 @@ void options_help(FILE *stream)
 	      "\n"
 	      "What is printed\n"
 	      "  --per-thread  list each thread apart, too\n"
+	      "  --csv         comma-separated values; perfex(1) says which\n"
+	      "  --json        JSON, an object on a line; perfex(1) says which\n"
 	      "  -o FILE       write the counts to FILE, not to standard error\n"
 	      "  --append      with -o: behind what is in FILE\n"
 	      "\n"

@@ -81,14 +81,26 @@ static int check_together(const struct options *options,
 }
 
 /* Options that have no short form, or have it as historical letters. */
-enum { APPEND = 256, NO_INHERIT, PER_THREAD, SCALE, SLICE, TIMEOUT, VERSION };
+enum {
+	APPEND = 256,
+	CSV,
+	JSON,
+	NO_INHERIT,
+	PER_THREAD,
+	SCALE,
+	SLICE,
+	TIMEOUT,
+	VERSION
+};
 
 static const struct option long_options[] = {
 	{"append", no_argument, NULL, APPEND},
+	{"csv", no_argument, NULL, CSV},
 	{"delay", required_argument, NULL, 'D'},
 	{"event", required_argument, NULL, 'e'},
 	{"help", no_argument, NULL, 'h'},
 	{"interval-print", required_argument, NULL, 'I'},
+	{"json", no_argument, NULL, JSON},
 	{"metrics", required_argument, NULL, 'M'},
 	{"no-inherit", no_argument, NULL, NO_INHERIT},
 	{"output", required_argument, NULL, 'o'},
@@ -100,6 +112,15 @@ static const struct option long_options[] = {
 	{"version", no_argument, NULL, VERSION},
 	{NULL, 0, NULL, 0},
 };
+
+static int choose_format(struct options *options, enum counts_format format,
+			 struct message *message)
+{
+	if (options->format && options->format != format)
+		return complain(message, "--csv and --json: choose one");
+	options->format = format;
+	return 0;
+}
 
 /* 0; 1: no more is to be looked at; -1 with @message. */
 static int take_option(struct options *options, int option,
@@ -147,6 +168,10 @@ static int take_option(struct options *options, int option,
 	case PER_THREAD:
 		options->per_thread = true;
 		return 0;
+	case CSV:
+		return choose_format(options, COUNTS_CSV, message);
+	case JSON:
+		return choose_format(options, COUNTS_JSON, message);
 	case 'o':
 		if (!*optarg)
 			return complain(message, "-o: no file is named");

@@ -14,7 +14,7 @@
  *	pace.c		delay, intervals, and the time that is up
  *	sums.c, stats.c	groups together, and since; several runs
  *	output.c	files, errors, the terminal
- *	report.c	what is printed
+ *	report.c	what is printed; report_csv.c, report_json.c
  *	info.c		what there is to count, and with
  *
  * profile.h has those of perfex record and perfex report.
@@ -232,6 +232,8 @@ void control_of(struct perfctr_dev_control *control,
 
 /* --------------------------------- options.c ----------------------------- */
 
+enum counts_format { COUNTS_TEXT, COUNTS_CSV, COUNTS_JSON };
+
 struct options {
 	enum {
 		RUN,
@@ -244,6 +246,7 @@ struct options {
 	char *event_texts[PERFCTR_MAX_COUNTERS];         /* malloc'd */
 	unsigned int event_groups[PERFCTR_MAX_COUNTERS]; /* 0: none */
 	unsigned int nr_events;
+	enum counts_format format;
 	const char *output;    /* -o, or NULL */
 	bool append;           /* behind what is there */
 	bool no_inherit;       /* the first thread only */
@@ -474,6 +477,9 @@ const char *mode_name(const struct event *event,
 void comm_text(char *text, size_t size, const char *comm);
 
 void report_counts(FILE *stream, const struct report *report);
+void report_csv(FILE *stream, const struct report *report, bool head);
+/* False: no memory. */
+bool report_json(FILE *stream, const struct report *report);
 
 /*
  * What the counts do not have in them, or more than the user might think: one

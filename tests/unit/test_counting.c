@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "test.h"
 
 #include "perfex.h"
@@ -252,8 +254,11 @@ static void test_options(void **state)
 	assert_int_equal(parse("-I100", "--timeout", "2000", "true"), 0);
 	assert_int_equal(options.interval_ms, 100);
 	assert_int_equal(options.timeout_ms, 2000);
-	assert_int_equal(parse("-ofile", "--append", "true", NULL), 0);
+	assert_int_equal(parse("--csv", "-ofile", "--append", "true"), 0);
+	assert_int_equal(options.format, COUNTS_CSV);
 	assert_true(options.append);
+	assert_int_equal(parse("--json", "true", NULL, NULL), 0);
+	assert_int_equal(options.format, COUNTS_JSON);
 	assert_int_equal(parse("-M", "list", NULL, NULL), 0);
 	assert_int_equal(options.what, LIST_METRICS);
 
@@ -262,6 +267,7 @@ static void test_options(void **state)
 	refused("-I", "9", "true", NULL, "milliseconds from 10");
 	refused("-D", "-1", "true", NULL, "milliseconds from 1");
 	refused("--timeout", "", "true", NULL, "--timeout");
+	refused("--csv", "--json", "true", NULL, "choose one");
 	refused("--append", "true", NULL, NULL, "--append is for -o");
 	refused("-r2", "-I100", "true", NULL, "choose one");
 	refused("-r2", "--per-thread", "true", NULL, "choose one");
@@ -462,6 +468,27 @@ static const char *as_text(void)
 	return text;
 }
 
+static const char *as_csv(void)
+{
+	report_csv(begin_text(), &report, true);
+	fclose(stream);
+	return text;
+}
+
+static json_t *as_json(void)
+{
+	json_error_t error;
+	json_t *json;
+
+	assert_true(report_json(begin_text(), &report));
+	fclose(stream);
+	assert_true(strchr(text, '\n') == text + strlen(text) - 1);
+	json = json_loads(text, 0, &error);
+	if (!json)
+		fail_msg("%s: %s", error.text, text);
+	return json;
+}
+
 static void make_series(void)
 {
 	unsigned int i;
@@ -526,6 +553,162 @@ static void test_text(void **state)
 	options_free(&options);
 }
 
+#define HEAD                                                                   \
+	"time,pid,tid,comm,name,value,status,share,deviation,unit,counter,modes\n"
+
+static void test_csv(void **state)
+{
+	struct perfctr_dev_record record = {
+		.pid = 7, .tid = 8, .comm = "a \"b\",\n"};
+
+	(void)state;
+	reset_report("branches,loads@0,stores,instructions:h");
+	result.group.sums.loaded[1] = 1500;
+	result.group.sums.loaded[2] = 0;
+	assert_string_equal(
+		as_csv(),
+		HEAD ",,,,tsc,6000,counted,,,ticks,,\n"
+		     ",,,,stolen,500,counted,,,ticks,,\n"
+		     ",,,,branches,100,counted,100.00,,events,pmc1,user\n"
+		     ",,,,loads@0,200,partial,25.00,,events,pmc0,user\n"
+		     ",,,,stores,,not counted,0.00,,events,pmc2,user\n"
+		     ",,,,instructions:h,,not supported,,,events,,\n"
+		     ",,,,elapsed,1.500000,counted,,,seconds,,\n");
+	report.scale = true;
+	assert_contains(as_csv(), "loads@0,800,estimate,25.00,");
+	result.group.errors = 1;
+	assert_contains(as_csv(), "branches,100,incomplete,100.00,");
+
+	reset_report("branches,stores");
+	record.sums = result.group.sums;
+	result.records = &record;
+	result.nr_records = 1;
+	report.per_thread = true;
+	assert_contains(as_csv(),
+			"\n,7,8,\"a \"\"b\"\",?\",branches,100,counted,");
+
+	reset_report("branches,stores");
+	make_series();
+	assert_contains(as_csv(),
+			",,,,branches,50.00,counted,100.00,28.2843,events,");
+	assert_contains(text, ",,,,elapsed,1.500000,counted,,47.1405,");
+
+	reset_report("instructions,cycles");
+	report.interval = true;
+	report.time = 0.25;
+	assert_contains(as_csv(), "\n0.250000,,,,tsc,6000,counted,");
+	assert_contains(
+		text,
+		"\n0.250000,,,,ipc,0.500000,metric,,,instructions per cycle,,user\n");
+	assert_null(strstr(text, "elapsed"));
+	report_csv(begin_text(), &report, false);
+	fclose(stream);
+	assert_null(strstr(text, "time,pid"));
+	options_free(&options);
+}
+
+/* By "a.b[0].c", of an object that stays. */
+static json_t *member(json_t *json, const char *path)
+{
+	char name[32];
+	size_t length;
+
+	for (; *path; path += length) {
+		path += *path == '.' || *path == ']';
+		if (*path == '[') {
+			json = json_array_get(json, (size_t)atoi(++path));
+			length = strcspn(path, "]");
+			continue;
+		}
+		length = strcspn(path, ".[");
+		if (!length)
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)length, path);
+		json = json_object_get(json, name);
+	}
+	if (!json)
+		fail_msg("no %s in %s", path, text);
+	return json;
+}
+
+static void test_json(void **state)
+{
+	struct perfctr_dev_record record = {
+		.pid = 7, .tid = 8, .comm = "a\xff\"b"};
+	json_t *json;
+
+	(void)state;
+	reset_report("branches,loads@0,stores,instructions:h");
+	result.group.sums.pmc[0] = 1000000000000000001;
+	result.group.sums.loaded[1] = 1500;
+	result.group.sums.loaded[2] = 0;
+	result.group.refused = 1;
+	result.group.errors = 1;
+	result.wait_status = 3 << 8;
+	json = as_json();
+	assert_string_equal(json_string_value(member(json, "type")), "total");
+	assert_string_equal(json_string_value(member(json, "command[0]")),
+			    "true");
+	assert_int_equal(json_integer_value(member(json, "status")), 3);
+	assert_int_equal(json_integer_value(member(json, "tsc.value")), 6000);
+	assert_near(json_number_value(member(json, "stolen.seconds")), 0.0005);
+	/* Not by way of a double. */
+	assert_int_equal(json_integer_value(member(json, "events[0].value")),
+			 1000000000000000001);
+	assert_string_equal(json_string_value(member(json, "events[1].status")),
+			    "partial");
+	assert_near(json_number_value(member(json, "events[1].share_percent")),
+		    25);
+	assert_true(json_is_null(member(json, "events[2].value")));
+	assert_string_equal(json_string_value(member(json, "events[2].status")),
+			    "not counted");
+	assert_string_equal(json_string_value(member(json, "events[3].status")),
+			    "not supported");
+	assert_contains(json_string_value(member(json, "events[3].why")),
+			"privileged");
+	assert_true(json_is_true(member(json, "incomplete")));
+	assert_contains(json_string_value(member(json, "notes[0]")),
+			"raised privileges");
+	assert_near(json_number_value(member(json, "elapsed.seconds")), 1.5);
+	json_decref(json);
+
+	reset_report("branches,stores");
+	record.sums = result.group.sums;
+	result.records = &record;
+	result.nr_records = 1;
+	report.per_thread = true;
+	json = as_json();
+	assert_string_equal(json_string_value(member(json, "threads[0].comm")),
+			    "a?\"b");
+	assert_int_equal(
+		json_integer_value(member(json, "threads[0].events[1].value")),
+		200);
+	json_decref(json);
+
+	reset_report("branches,stores");
+	make_series();
+	json = as_json();
+	assert_near(json_number_value(member(json, "events[0].value")), 50);
+	assert_near(
+		json_number_value(member(json, "events[0].deviation_percent")),
+		100 * sqrt(200) / 50);
+	assert_int_equal(json_integer_value(member(json, "runs")), 2);
+	json_decref(json);
+
+	reset_report("instructions,cycles");
+	report.interval = true;
+	report.time = 0.25;
+	json = as_json();
+	assert_string_equal(json_string_value(member(json, "type")),
+			    "interval");
+	assert_near(json_number_value(member(json, "time")), 0.25);
+	assert_string_equal(json_string_value(member(json, "metrics[0].name")),
+			    "ipc");
+	assert_near(json_number_value(member(json, "metrics[0].value")), 0.5);
+	json_decref(json);
+	options_free(&options);
+}
+
 /* --------------------------------- the rest ------------------------------ */
 
 static void test_patterns(void **state)
@@ -555,6 +738,8 @@ int main(void)
 		TEST(test_groups_share_slots),
 		TEST(test_metrics),
 		TEST(test_text),
+		TEST(test_csv),
+		TEST(test_json),
 		TEST(test_patterns),
 	};
 
