@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Counting, in order: events, counters, the command, once or several times,
- * what is to be done meanwhile, and the report.
+ * Counting, in order: events, counters, what is counted (a command, once or
+ * several times; or threads that run already), what is to be done meanwhile,
+ * and the report.
  */
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +20,11 @@
 #include "perfex.h"
 
 #define NS_PER_SECOND UINT64_C(1000000000)
+
+/* How long the end of another thread may stay unnoticed. */
+#define CHECK_NS UINT64_C(20000000)
+
+extern char **environ;
 
 struct count {
 	const struct options *options;
@@ -30,6 +38,7 @@ struct count {
 	/* What is counted just now. */
 	const int *fds;
 	unsigned int nr_fds;
+	const struct attached *attached; /* or NULL: a command */
 	struct pace pace;
 	struct timespec start;
 	struct result base; /* the counts when counting began */
@@ -142,8 +151,8 @@ static int print_total(struct count *count)
 	progress(NULL);
 	if (result->read_error) {
 		output_abandon(&count->output);
-		complain(&message,
-			 "the command ran, but its counts are lost: %s",
+		complain(&message, "%s, but its counts are lost: %s",
+			 count->attached ? "it ran" : "the command ran",
 			 strerror(result->read_error));
 		return fail_with(EXIT_PERFEX, &message);
 	}
@@ -166,8 +175,12 @@ static int print_total(struct count *count)
 static void read_now(const struct count *count, bool records,
 		     struct result *result)
 {
+	bool alone = !(count->control.flags & PERFCTR_CTL_RECORDS);
+
 	memset(result, 0, sizeof(*result));
-	read_counts(count->fds, count->nr_fds, records, result);
+	read_counts(count->fds, count->nr_fds, records && !alone, result);
+	if (records && alone && !result->read_error)
+		result->read_error = attached_records(count->attached, result);
 	/* Of who runs on meanwhile, the list and its total shall be one. */
 	if (records && !result->read_error && result->group.live &&
 	    !result->group.records_lost)
@@ -226,11 +239,14 @@ static bool shows_progress(const struct options *options)
 }
 
 /*
- * Until one of @fds is ready, or the time is up: then false.
+ * Until one of @fds is ready, or the time is up: then false.  Where threads are
+ * counted, also until they have ended.
  */
 static bool follow(struct count *count, struct pollfd *fds, nfds_t nr)
 {
 	bool shows = shows_progress(count->options);
+	bool checks = count->attached &&
+		      count->options->target == TARGET_THREAD && nr < 2;
 	struct timespec wait;
 	uint64_t left;
 
@@ -252,9 +268,13 @@ static bool follow(struct count *count, struct pollfd *fds, nfds_t nr)
 		left = pace_left(&count->pace, now(count));
 		if (shows && left > NS_PER_SECOND)
 			left = NS_PER_SECOND;
+		if (checks && left > CHECK_NS)
+			left = CHECK_NS;
 		wait.tv_sec = (time_t)(left / NS_PER_SECOND);
 		wait.tv_nsec = (long)(left % NS_PER_SECOND);
 		if (ppoll(fds, nr, left == UINT64_MAX ? NULL : &wait, NULL) > 0)
+			return true;
+		if (checks && attached_ended(count->attached))
 			return true;
 	}
 }
@@ -450,6 +470,172 @@ static int count_runs(struct count *count, int fd)
 					: status;
 }
 
+/* -------------------------------- what runs already ---------------------- */
+
+/* Run while it is counted, not counted itself: 0, or a status. */
+static int spawn(char **command, const sigset_t *mask, pid_t *pid,
+		 struct message *message)
+{
+	posix_spawnattr_t attributes;
+	sigset_t defaults;
+	int error;
+
+	sigemptyset(&defaults);
+	if (!broken_pipes_were_ignored())
+		sigaddset(&defaults, SIGPIPE);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF |
+						      POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setsigdefault(&attributes, &defaults);
+	posix_spawnattr_setsigmask(&attributes, mask);
+	error = posix_spawnp(pid, command[0], NULL, &attributes, command,
+			     environ);
+	posix_spawnattr_destroy(&attributes);
+	if (!error)
+		return 0;
+	complain(message, "%s: %s", command[0], strerror(error));
+	return error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
+}
+
+/* Until they have all ended, somebody wants it, or the time is up. */
+static void follow_targets(struct count *count, int signal_fd)
+{
+	const struct attached *attached = count->attached;
+	unsigned int left = attached->nr_pidfds, i;
+	struct pollfd fds[1 + TARGETS_MAX];
+
+	fds[0] = (struct pollfd){.fd = signal_fd, .events = POLLIN};
+	for (i = 0; i < left; i++)
+		fds[1 + i] = (struct pollfd){.fd = attached->pidfds[i],
+					     .events = POLLIN};
+	do {
+		if (!follow(count, fds, 1 + attached->nr_pidfds)) {
+			time_is_up(count);
+			return;
+		}
+		/* Of a thread, there is nothing to poll. */
+		if (fds[0].revents || !attached->nr_pidfds)
+			return;
+		for (i = 1; i <= attached->nr_pidfds; i++)
+			if (fds[i].fd >= 0 && fds[i].revents) {
+				fds[i].fd = -1;
+				left--;
+			}
+	} while (left);
+}
+
+/* Until the command, which is not counted, has ended. */
+static void follow_beside(struct count *count, int signal_fd, pid_t pid,
+			  int *wait_status)
+{
+	struct pollfd fds[2] = {
+		{.fd = signal_fd, .events = POLLIN},
+		{.fd = pidfd_open(pid, 0), .events = POLLIN},
+	};
+
+	if (!follow(count, fds, 2))
+		time_is_up(count);
+	/* The keyboard's has reached it; others are passed on. */
+	if (!fds[1].revents)
+		kill(pid, SIGTERM);
+	while (waitpid(pid, wait_status, 0) < 0 && errno == EINTR)
+		;
+	if (!fds[1].revents && WIFSIGNALED(*wait_status))
+		*wait_status = 0;
+	if (fds[1].fd >= 0)
+		close(fds[1].fd);
+}
+
+static int attach(struct count *count, struct attached *attached,
+		  struct message *message)
+{
+	const struct options *options = count->options;
+	bool inherits =
+		options->target == TARGET_PROCESS && !options->no_inherit;
+	uint32_t flags =
+		inherits ? PERFCTR_CTL_INHERIT | PERFCTR_CTL_RECORDS : 0;
+	struct message why;
+	unsigned int denied;
+
+	for (;;) {
+		control_of(&count->control, options, &count->chosen, flags);
+		if (!attach_targets(attached, options, &count->control,
+				    message))
+			return 0;
+		denied = attached->denied;
+		if (!denied)
+			return -1;
+		explain_denied(&count->chosen.events[denied - 1], &why);
+		if (choose_without(&count->chosen, denied - 1, options,
+				   &count->info, &why, message) < 0)
+			return -1;
+	}
+}
+
+static int count_attached(struct count *count, struct attached *attached,
+			  int signal_fd, const sigset_t *mask)
+{
+	struct result *result = &count->total;
+	struct message message;
+	int status, wait_status = 0;
+	pid_t pid = 0;
+
+	count->fds = attached->fds;
+	count->nr_fds = attached->nr;
+	count->attached = attached;
+	start_clock(count);
+	/* What was counted until now is not meant. */
+	if (count->pace.begun)
+		begin(count);
+	if (*count->options->command) {
+		status = spawn(count->options->command, mask, &pid, &message);
+		if (status) {
+			detach_targets(attached);
+			output_abandon(&count->output);
+			return fail_with(status, &message);
+		}
+		follow_beside(count, signal_fd, pid, &wait_status);
+	} else {
+		follow_targets(count, signal_fd);
+	}
+	read_now(count, count->options->per_thread, result);
+	result->seconds = (double)now(count) / 1e9;
+	/* That they still run is how it is. */
+	result->group.live = 0;
+	detach_targets(attached);
+	finish(count, result);
+	status = print_total(count);
+	return wait_status ? pass_on(wait_status) : status;
+}
+
+static int count_targets(struct count *count)
+{
+	struct attached attached;
+	struct message message;
+	sigset_t ends, mask;
+	int signal_fd, status;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGHUP);
+	sigprocmask(SIG_BLOCK, &ends, &mask);
+	signal_fd = signalfd(-1, &ends, SFD_CLOEXEC);
+	if (signal_fd < 0) {
+		complain(&message, "signalfd: %s", strerror(errno));
+		output_abandon(&count->output);
+		return fail_with(EXIT_PERFEX, &message);
+	}
+	if (attach(count, &attached, &message) < 0) {
+		output_abandon(&count->output);
+		status = fail_with(EXIT_USAGE, &message);
+	} else {
+		status = count_attached(count, &attached, signal_fd, &mask);
+	}
+	close(signal_fd);
+	return status;
+}
+
 int count_command(const struct options *options, const struct cpu *cpu)
 {
 	static struct count count;
@@ -468,7 +654,12 @@ int count_command(const struct options *options, const struct cpu *cpu)
 		close(fd);
 		return fail_with(EXIT_USAGE, &message);
 	}
-	status = count_runs(&count, fd);
+	if (options->target) {
+		close(fd);
+		status = count_targets(&count);
+	} else {
+		status = count_runs(&count, fd);
+	}
 	result_free(&count.total);
 	result_free(&count.base);
 	return status;

@@ -6,6 +6,7 @@
 void options_help(FILE *stream)
 {
 	fputs("Usage: perfex [OPTION]... [-e EVENT[,EVENT]...]... COMMAND [ARGUMENT]...\n"
+	      "       perfex [OPTION]... -p PID[,PID]... | -t TID[,TID]... [COMMAND]\n"
 	      "       perfex record [OPTION]... COMMAND [ARGUMENT]...\n"
 	      "       perfex report [OPTION]...\n"
 	      "       perfex list [PATTERN] | info | -h | --version\n"
@@ -25,7 +26,11 @@ void options_help(FILE *stream)
 	      "  --slice USEC  with -m: a turn is that long, 100 to 1000000 (default: 10000)\n"
 	      "\n"
 	      "Where, and when\n"
-	      "  --no-inherit  count the first thread only\n"
+	      "  -p PID        count a running process: its threads, and what they create from\n"
+	      "                then on; until it ends, until SIGINT (Ctrl-C), for --timeout,\n"
+	      "                or while COMMAND runs, which is not counted\n"
+	      "  -t TID        count a running thread, and nothing besides\n"
+	      "  --no-inherit  count the first thread only; with -p: no threads that are new\n"
 	      "  -D MS         count only from MS milliseconds after the start on\n"
 	      "  --timeout MS  count for MS milliseconds, then end COMMAND by SIGTERM\n"
 	      "  -I MS         print what was counted in each MS milliseconds, 10 at least\n"

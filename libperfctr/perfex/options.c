@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,41 @@ static int parse_number(unsigned int *value, const char *option,
 	return 0;
 }
 
+/* "123,456", behind those that there are. */
+static int parse_targets(struct options *options, enum target kind,
+			 const char *text, struct message *message)
+{
+	const char *option = kind == TARGET_THREAD ? "-t" : "-p";
+
+	if (options->target && options->target != kind)
+		return complain(
+			message,
+			"-p and -t: either processes or threads (perfex -h explains)");
+	options->target = kind;
+	for (;;) {
+		unsigned long number;
+		char *end;
+
+		errno = 0;
+		number = strtoul(text, &end, 10);
+		if (errno || (*end && *end != ',') ||
+		    !isdigit((unsigned char)*text) || !number ||
+		    number > INT_MAX)
+			return complain(
+				message,
+				"%s %.40s: not a %s id; they are whole numbers above zero, with commas between them",
+				option, text,
+				kind == TARGET_THREAD ? "thread" : "process");
+		if (options->nr_targets == TARGETS_MAX)
+			return complain(message, "%s: %u at most", option,
+					TARGETS_MAX);
+		options->targets[options->nr_targets++] = (int)number;
+		if (!*end)
+			return 0;
+		text = end + 1;
+	}
+}
+
 /* Options that are for another one, without it; or that exclude each other. */
 static int check_pairs(const struct options *options, struct message *message)
 {
@@ -49,14 +85,18 @@ static int check_pairs(const struct options *options, struct message *message)
 		 "--scale is for -m: otherwise every event is counted all the time"},
 		{options->slice_us && !options->multiplex,
 		 "--slice is for -m: otherwise there are no turns"},
-		{options->per_thread && options->no_inherit,
+		{options->per_thread && options->no_inherit && !options->target,
 		 "--per-thread and --no-inherit: there is only one thread to list"},
 		{options->append && !options->output,
 		 "--append is for -o FILE: standard error has no end to go to"},
+		{options->runs && options->target,
+		 "-r is for a command: a running process (-p, -t) can't be run again"},
 		{options->runs && options->interval_ms,
 		 "-r and -I: a mean is of whole runs, an interval of one run's time; choose one"},
 		{options->runs && options->per_thread,
 		 "-r and --per-thread: each run has other threads; choose one"},
+		{options->no_inherit && options->target == TARGET_THREAD,
+		 "--no-inherit is for commands and -p: with -t nothing inherits anyway"},
 	};
 	size_t i;
 
@@ -70,7 +110,7 @@ static int check_pairs(const struct options *options, struct message *message)
 static int check_together(const struct options *options,
 			  struct message *message)
 {
-	if (options->what == RUN && !*options->command)
+	if (options->what == RUN && !*options->command && !options->target)
 		return complain(message,
 				"no command to run (perfex -h explains)");
 	if (options->what != RUN && *options->command)
@@ -105,9 +145,11 @@ static const struct option long_options[] = {
 	{"no-inherit", no_argument, NULL, NO_INHERIT},
 	{"output", required_argument, NULL, 'o'},
 	{"per-thread", no_argument, NULL, PER_THREAD},
+	{"pid", required_argument, NULL, 'p'},
 	{"repeat", required_argument, NULL, 'r'},
 	{"scale", no_argument, NULL, SCALE},
 	{"slice", required_argument, NULL, SLICE},
+	{"tid", required_argument, NULL, 't'},
 	{"timeout", required_argument, NULL, TIMEOUT},
 	{"version", no_argument, NULL, VERSION},
 	{NULL, 0, NULL, 0},
@@ -149,6 +191,10 @@ static int take_option(struct options *options, int option,
 		return parse_number(&options->slice_us, "--slice", optarg,
 				    SLICE_MIN, SLICE_MAX, "microseconds",
 				    message);
+	case 'p':
+		return parse_targets(options, TARGET_PROCESS, optarg, message);
+	case 't':
+		return parse_targets(options, TARGET_THREAD, optarg, message);
 	case NO_INHERIT:
 		options->no_inherit = true;
 		return 0;
@@ -205,7 +251,7 @@ int options_parse(struct options *options, int argc, char **argv,
 	opterr = 0;
 	optind = 0; /* glibc: start anew, for the unit tests */
 	/* "+": what follows COMMAND is COMMAND's.  ":": tell "missing". */
-	while ((option = getopt_long(argc, argv, "+:e:o:ilhmM:D:I:r:",
+	while ((option = getopt_long(argc, argv, "+:e:o:ilhmM:p:t:D:I:r:",
 				     long_options, NULL)) != -1) {
 		/* A long option has its whole text in argv. */
 		if (option == ':')

@@ -11,6 +11,7 @@
  *	metrics.c	what two counts say together
  *	assign.c	which counter counts which event
  *	run.c		the command, counted or sampled
+ *	attach.c	threads that run already
  *	pace.c		delay, intervals, and the time that is up
  *	sums.c, stats.c	groups together, and since; several runs
  *	output.c	files, errors, the terminal
@@ -19,7 +20,7 @@
  *
  * profile.h has those of perfex record and perfex report.
  *
- * Everything but main.c, count.c, run.c and record.c is
+ * Everything but main.c, count.c, run.c, attach.c and record.c is
  * free of the device, so it is tested on any host (tests/unit).
  */
 #ifndef PERFEX_H
@@ -232,6 +233,9 @@ void control_of(struct perfctr_dev_control *control,
 
 /* --------------------------------- options.c ----------------------------- */
 
+#define TARGETS_MAX 64
+
+enum target { NO_TARGET, TARGET_PROCESS, TARGET_THREAD };
 enum counts_format { COUNTS_TEXT, COUNTS_CSV, COUNTS_JSON };
 
 struct options {
@@ -257,7 +261,11 @@ struct options {
 	unsigned int runs;     /* -r; 0: without */
 	/* Milliseconds; 0: without. */
 	unsigned int delay_ms, interval_ms, timeout_ms;
-	char **command; /* NULL-terminated, empty unless RUN */
+	enum target target; /* what "targets" are, if there are any */
+	int targets[TARGETS_MAX];
+	unsigned int nr_targets;
+	/* NULL-terminated, empty unless RUN; may be empty with targets. */
+	char **command;
 };
 
 /* Returns 0, or -1 with @message. */
@@ -376,6 +384,34 @@ bool is_failure(const struct result *result);
 /* What a failed open, or ioctl, of the device means, and what to do. */
 void explain_open(int error, struct message *message);
 void explain_device(int error, struct message *message);
+
+/* ---------------------------------- attach.c ----------------------------- */
+
+/* Threads that were there before us, each with a handle of its counters. */
+struct attached_thread {
+	int pid, tid;
+	char comm[16];
+};
+
+struct attached {
+	int *fds;
+	struct attached_thread *who;
+	unsigned int nr;
+	int pidfds[TARGETS_MAX]; /* of the processes: readable at its end */
+	unsigned int nr_pidfds;
+	unsigned int denied; /* as in struct result */
+};
+
+/* 0, or -1 with @message; then nothing has changed. */
+int attach_targets(struct attached *attached, const struct options *options,
+		   const struct perfctr_dev_control *control,
+		   struct message *message);
+/* Have all of the threads ended? */
+bool attached_ended(const struct attached *attached);
+/* The threads apart, where no group lists them; errno value, or 0. */
+int attached_records(const struct attached *attached, struct result *result);
+/* They, and what has inherited from them, count no more. */
+void detach_targets(struct attached *attached);
 
 /* ----------------------------------- pace.c ------------------------------ */
 

@@ -198,6 +198,15 @@ static void set_target(json_t *json, const struct options *options)
 	json_t *list = json_array();
 	unsigned int i;
 
+	for (i = 0; i < options->nr_targets; i++)
+		json_array_append_new(list, json_integer(options->targets[i]));
+	if (options->target) {
+		json_object_set_new(json,
+				    options->target == TARGET_PROCESS ? "pids"
+								      : "tids",
+				    list);
+		return;
+	}
 	for (i = 0; options->command[i]; i++)
 		json_array_append_new(list, text_json(options->command[i]));
 	json_object_set_new(json, "command", list);
@@ -221,7 +230,7 @@ static void set_end(json_t *json, const struct report *report)
 		json_object_set_new(
 			json, "signal",
 			json_integer(WTERMSIG(result->wait_status)));
-	else if (report->options)
+	else if (report->options && !report->options->target)
 		json_object_set_new(
 			json, "status",
 			json_integer(WEXITSTATUS(result->wait_status)));
