@@ -64,5 +64,7 @@ int main(int argc, char **argv)
 		return list_main(argc - 1, argv + 1, &cpu);
 	if (!strcmp(what, "info"))
 		return info_main(argc - 1, argv + 1, &cpu);
+	if (!strcmp(what, "selftest"))
+		return selftest_main(argc - 1, argv + 1, &cpu);
 	return count_main(argc, argv, &cpu);
 }

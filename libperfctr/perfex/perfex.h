@@ -17,10 +17,11 @@
  *	output.c	files, errors, the terminal
  *	report.c	what is printed; report_csv.c, report_json.c
  *	info.c		what there is to count, and with
+ *	selftest.c	does it count?  verdict.c
  *
  * profile.h has those of perfex record and perfex report.
  *
- * Everything but main.c, count.c, run.c, attach.c and record.c is
+ * Everything but main.c, count.c, run.c, attach.c, record.c and selftest.c is
  * free of the device, so it is tested on any host (tests/unit).
  */
 #ifndef PERFEX_H
@@ -524,7 +525,7 @@ bool report_json(FILE *stream, const struct report *report);
 unsigned int report_notes(FILE *stream, const char *prefix,
 			  const struct result *result);
 
-/* ---------------------------------- info.c ------------------------------- */
+/* ----------------------- info.c, selftest.c, verdict.c ------------------- */
 
 void report_info(FILE *stream, const struct cpu *cpu,
 		 const struct perfctr_dev_info *info);
@@ -533,8 +534,34 @@ unsigned int report_events(FILE *stream, const struct cpu *cpu,
 			   const struct perfctr_dev_info *info,
 			   const char *pattern);
 
-/* perfex list [PATTERN], info: the whole command. */
+enum verdict {
+	VERDICT_RIGHT,
+	VERDICT_MODULE_ABSENT,
+	VERDICT_NO_PERMISSION,
+	VERDICT_NOT_XEN,
+	VERDICT_HYPERVISOR,
+	VERDICT_POLICY,
+	VERDICT_NO_PMU,
+	VERDICT_BUSY,
+	VERDICT_DEAD,
+	VERDICT_WRONG,
+	VERDICT_OTHER,
+};
+
+const char *verdict_name(enum verdict verdict);
+/* Of an errno value that the device has returned. */
+enum verdict verdict_of_error(int error);
+/* Why there is no device, by the kernel's log. */
+enum verdict verdict_of_log(const char *log);
+/*
+ * Of the counts of a few turns and of many, which differ by @expected events;
+ * 0: nobody knows by how many.
+ */
+enum verdict verdict_of_counts(uint64_t few, uint64_t many, uint64_t expected);
+
+/* perfex list [PATTERN], info, selftest: the whole command. */
 int list_main(int argc, char **argv, const struct cpu *cpu);
 int info_main(int argc, char **argv, const struct cpu *cpu);
+int selftest_main(int argc, char **argv, const struct cpu *cpu);
 
 #endif /* PERFEX_H */

@@ -737,6 +737,44 @@ static void test_patterns(void **state)
 	assert_true(name_matches("BR_INST_RETIRED", "BR?INST*"));
 }
 
+static void test_verdicts(void **state)
+{
+	(void)state;
+	assert_int_equal(verdict_of_counts(2001, 402001, 400000),
+			 VERDICT_RIGHT);
+	assert_int_equal(verdict_of_counts(2001, 402002, 400000),
+			 VERDICT_WRONG);
+	assert_int_equal(verdict_of_counts(0, 0, 400000), VERDICT_DEAD);
+	assert_int_equal(verdict_of_counts(7, 7, 0), VERDICT_DEAD);
+	assert_int_equal(verdict_of_counts(7, 9, 0), VERDICT_RIGHT);
+
+	assert_int_equal(verdict_of_error(EPERM), VERDICT_POLICY);
+	assert_int_equal(verdict_of_error(ENODEV), VERDICT_NO_PMU);
+	assert_int_equal(verdict_of_error(EBUSY), VERDICT_BUSY);
+	assert_int_equal(verdict_of_error(EIO), VERDICT_OTHER);
+
+	assert_int_equal(verdict_of_log(""), VERDICT_MODULE_ABSENT);
+	assert_int_equal(
+		verdict_of_log(
+			"<3>[ 1.0] perfctr: this Xen has no perfctr; boot\n"),
+		VERDICT_HYPERVISOR);
+	assert_int_equal(
+		verdict_of_log(
+			"perfctr: this Xen has no perfctr; boot\n"
+			"perfctr: the host's policy does not give this domain counters\n"),
+		VERDICT_POLICY);
+	/* It was loaded since, and is not there any more. */
+	assert_int_equal(
+		verdict_of_log(
+			"perfctr: the host's policy does not give this domain counters\n"
+			"perfctr: PV domU on Xen 4.17.6: 6 general counters of 48 bits, 0 fixed of 0\n"),
+		VERDICT_MODULE_ABSENT);
+	assert_int_equal(
+		verdict_of_log("perfctr: this kernel does not run on Xen; x\n"),
+		VERDICT_NOT_XEN);
+	assert_string_equal(verdict_name(VERDICT_WRONG), "count wrong");
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, prepare)
 
 int main(void)
@@ -756,6 +794,7 @@ int main(void)
 		TEST(test_csv),
 		TEST(test_json),
 		TEST(test_patterns),
+		TEST(test_verdicts),
 	};
 
 	setenv("LIBPFM_FORCE_PMU", "skl", 1);
