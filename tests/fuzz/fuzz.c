@@ -1455,7 +1455,7 @@ static void register_vcpu(struct fuzz_vcpu *v, unsigned int op)
 	void *arg = any_handle(how);
 	struct page_info *pg = NULL;
 	bool other = false;
-	unsigned int i, fault_in;
+	unsigned int i;
 	long rc;
 
 	may_not_fail();
@@ -1495,19 +1495,7 @@ static void register_vcpu(struct fuzz_vcpu *v, unsigned int op)
 	} else if (!v->page) {
 		may(ENOENT);
 	}
-	/*
-	 * After a fault in an interrupt just before, what the softirq has to do is
-	 * forgotten with the rest: a known defect, which -DFAULT_IN_UNREGISTER
-	 * shows.
-	 */
-#ifndef FAULT_IN_UNREGISTER
-	fault_in = machine_fault_in;
-	machine_fault_in = 0;
-#endif
 	rc = hypercall(v, op, arg);
-#ifndef FAULT_IN_UNREGISTER
-	machine_fault_in = fault_in;
-#endif
 	check_result("(un)register", rc);
 	if (rc)
 		return;
@@ -2139,23 +2127,12 @@ static void vpmu_visits(unsigned int p)
 	const struct machine_pmu *pmu = &machine_pmu[p];
 	const bool was = yielded[p] || dead[p] || doubtful[p] || !active;
 	const unsigned int faults = machine_faults;
-	unsigned int slot, fault_in;
+	unsigned int slot;
 
 	if (!v || v->page || !machine_kind->slots)
 		return;
 	xen_host_cpu = p;
-	/*
-	 * After a fault here perfctr_pmu_clear() takes the PMU for its own again:
-	 * a known defect, which -DFAULT_IN_YIELD shows.
-	 */
-#ifndef FAULT_IN_YIELD
-	fault_in = machine_fault_in;
-	machine_fault_in = 0;
-#endif
 	perfctr_pmu_yield();
-#ifndef FAULT_IN_YIELD
-	machine_fault_in = fault_in;
-#endif
 	if (!was && machine_faults == faults)
 		for (slot = 0; slot < NR_SLOT; slot++) {
 			check(!pmu->value[slot], "the vPMU sees counter %u",
