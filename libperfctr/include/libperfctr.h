@@ -595,8 +595,7 @@ const struct vperfctr_record *vperfctr_rings_next(struct vperfctr_rings *rings);
 /*
  * A file descriptor for poll(): POLLIN while a ring is at least half full,
  * POLLHUP when no thread is left that writes to them, and all is told of the
- * mappings of those that there were.  Use a timeout: few
- * records wait for long.
+ * mappings of those that there were.  Use a timeout: few records wait for long.
  */
 int vperfctr_rings_fd(const struct vperfctr_rings *rings);
 

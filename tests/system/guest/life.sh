@@ -2,10 +2,10 @@
 # run: --smp 2 --icount --timeout 5400
 #
 # Runs in dom0: what happens to a VM while its threads count. A domain with two
-# vCPUs and counting programs, three or in a long test eight, is saved and restored, saved and goes on (a
-# suspend that is cancelled), migrated to the same host while it runs, paused, and
-# loses and regains a vCPU, all of it while the programs compare every measurement
-# with what they did. Third argument "long": 100 restores, 20 of those that go on, 20
+# vCPUs and three counting programs, in a long test eight, is saved and restored,
+# saved and goes on (a suspend that is cancelled), migrated to the same host while it
+# runs, paused, and loses and regains a vCPU, all of it while the programs compare every
+# measurement with what they did. Third argument "long": 100 restores, 20 of those that go on, 20
 # migrations, 50 pauses and 50 rounds of vCPU 1 off and on.
 
 . /put/tap.sh

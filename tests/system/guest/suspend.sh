@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # run: --vcpus 2 --smp 2 --icount --timeout 900 --qemu-append=-rtc --qemu-append=clock=rt
 #
-# The host sleeps (ACPI S3) and wakes up while threads count: in dom0, whose second vCPU goes
-# and comes back on the way, and in a domain (PV, on AMD
-# PVH). Each of their measurements stays exact. Its clock, which wakes it up, is the
-# only one that goes on meanwhile, so it has to be that of the real time.
+# The host sleeps (ACPI S3) and wakes up while threads count: in dom0, whose second
+# vCPU goes and comes back on the way, and in a domain (PV, on AMD PVH). Each of their
+# measurements stays exact. The host's clock, which wakes it up, is the only one that
+# goes on meanwhile, so it has to be that of the real time.
 
 . /put/tap.sh
 rounds=2
