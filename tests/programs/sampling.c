@@ -4,6 +4,7 @@
  * sampling storm [THREADS [ITERATIONS]]
  * sampling pair [ITERATIONS]
  * sampling periods [THREADS [PERIODS]]
+ * sampling tail
  * sampling cost [PERIOD [ITERATIONS]]	(prints no TAP)
  *
  * Samples instructions of a loop whose every instruction is known, and says
@@ -18,6 +19,7 @@
  *	pair	two threads with two periods: each has its own samples
  *	periods	the paper's Fig. 9: THREADS threads sample cycles, PERIODS periods each,
  *		and count instructions beside
+ *	tail	a reader that writes nonsense where it says how far it has read
  *
  * Prints TAP.
  */
@@ -308,6 +310,69 @@ static void test_ring(int64_t period, uint64_t iterations)
 	   (long long)s.mmaps, 1);
 	ok(!s.skipped && !s.throttled, "ring: none was throttled", "skipped",
 	   (long long)s.skipped, 0);
+}
+
+/* Samples that were written, and those that were not. */
+static void sample_once(struct sampler *s, struct perfctr_ring_page *ring,
+			uint64_t *written, uint64_t *lost)
+{
+	const struct perfctr_ring_record *r;
+	uint64_t head = ring->head, before = ring->lost;
+
+	start(s, 0);
+	run_loop(s);
+	stop(s);
+	*written = 0;
+	while ((r = next_record(ring, &head)))
+		*written += r->type == PERFCTR_RING_SAMPLE;
+	*lost = ring->lost - before;
+}
+
+/*
+ * The reader's position is the only thing in a ring that the kernel reads.  One
+ * that can't be is a ring without room: nothing is written, not even over the
+ * kernel's own memory, and what is lost is counted.
+ */
+static void test_tail(void)
+{
+	struct sampler s = {.period = 10000, .iterations = 100000};
+	struct perfctr_ring_page *ring;
+	uint64_t written, lost;
+	char name[100];
+	unsigned int i;
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		die("sched_setaffinity");
+	set_up(&s, 1);
+	ring = s.ring[0];
+	sample_once(&s, ring, &written, &lost);
+	ok(written >= 20 && !lost, "tail: samples are written", "samples",
+	   (long long)written, 20);
+	for (i = 0; i < 6; i++) {
+		/* From what was written: not yet, or longer ago than there is room. */
+		const int64_t off[] = {
+			1, 8, ring->size, INT64_C(1) << 32, INT64_MIN,
+			-(int64_t)ring->size - 8,
+		};
+
+		__atomic_store_n(&ring->tail, ring->head + (uint64_t)off[i],
+				 __ATOMIC_RELEASE);
+		sample_once(&s, ring, &written, &lost);
+		snprintf(name, sizeof(name), "tail, %lld off: nothing is written",
+			 (long long)off[i]);
+		ok(!written, name, "samples", (long long)written, 0);
+		snprintf(name, sizeof(name), "tail, %lld off: and that is counted",
+			 (long long)off[i]);
+		ok(lost >= 20, name, "lost", (long long)lost, 20);
+	}
+	__atomic_store_n(&ring->tail, ring->head, __ATOMIC_RELEASE);
+	sample_once(&s, ring, &written, &lost);
+	ok(written >= 20 && !lost, "tail: samples are written again", "samples",
+	   (long long)written, 20);
+	finish(&s);
 }
 
 /* ------------------------------ by signals -------------------------------- */
@@ -615,6 +680,8 @@ int main(int argc, char **argv)
 		const int64_t periods[2] = {99999, 70000};
 
 		test_threads(2, periods, a ? a : 10000000, "pair", 0);
+	} else if (!strcmp(mode, "tail")) {
+		test_tail();
 	} else if (!strcmp(mode, "cost")) {
 		test_cost(a ? (int64_t)a : 10000, b ? b : 5000000);
 		return 0;
@@ -623,6 +690,7 @@ int main(int argc, char **argv)
 		      "       sampling storm [THREADS [ITERATIONS]]\n"
 		      "       sampling pair [ITERATIONS]\n"
 		      "       sampling periods [THREADS [PERIODS]]\n"
+		      "       sampling tail\n"
 		      "       sampling cost [PERIOD [ITERATIONS]]\n", stderr);
 		return 2;
 	}
