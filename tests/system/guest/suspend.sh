@@ -2,8 +2,8 @@
 # run: --vcpus 2 --smp 2 --timeout 900
 #
 # The host sleeps (ACPI S3) and wakes up while threads count: in dom0, whose second
-# vCPU goes and comes back on the way, and in a domain (PV, on AMD PVH). Each of their
-# measurements stays exact. Not with icount: the clock that wakes the host up would
+# vCPU goes and comes back on the way, and in a PV domain. Each of their measurements
+# stays exact. Not with icount: the clock that wakes the host up would
 # stand still while it sleeps.
 
 . /put/tap.sh
@@ -19,9 +19,7 @@ woken() {
 /lab/toolstack || exit 125
 match "$(cat /sys/power/state)" mem "the host can sleep"
 
-kind=pv
-[ "$2" != amd ] || kind=pvh
-/lab/domu sleeper --type $kind --vcpus 1 -- sh -c "
+/lab/domu sleeper --type pv --vcpus 1 -- sh -c "
 	$programs/forever-until 100000 -e instructions &
 	pid=\$!
 	echo ready
