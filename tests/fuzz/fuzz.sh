@@ -33,24 +33,11 @@ result $? "something of everything"
 "$objects/replay" -x -n 5000 -s 2 >"$objects/log" 2>&1
 result $? "sequences at random, without faults of WRMSR"
 
-# The fuzzer reads its own format.
-rm -rf "$objects/corpus"
-mkdir "$objects/corpus"
-perl -e 'while (<STDIN>) { next if /^#/; open my $f, ">", "$ARGV[0]/$." or die; chomp; print $f pack "H*", $_ }' \
-	"$objects/corpus" <corpus.txt
+sh corpus.sh "$objects/corpus"
 "$objects/fuzz" -runs=3000 -seed=1 -max_len=600 -artifact_prefix="$objects/" \
 	"$objects/corpus" >"$objects/log" 2>&1
 result $? "libFuzzer"
 grep -q '#3000.*cov: [1-9]' "$objects/log"
 result $? "libFuzzer sees what is reached"
 
-sh coverage.sh "$objects" -n 20000 -s 1 corpus.txt |
-	while read -r line; do
-		case $line in
-		ok* | not*)
-			n=$((n + 1))
-			echo "$line" | sed "s/ok - /ok $n - /"
-			;;
-		*) echo "$line" ;;
-		esac
-	done
+sh coverage.sh "$objects" $((n + 1)) -n 20000 -s 1 corpus.txt

@@ -11,10 +11,7 @@ objects=$1
 sequences=${FUZZ_SEQUENCES:-10000000}
 runs=40
 each=$(((sequences + runs - 1) / runs))
-rm -rf "$objects/long"
-mkdir "$objects/long"
-perl -e 'while (<STDIN>) { next if /^#/; open my $f, ">", "$ARGV[0]/$." or die; chomp; print $f pack "H*", $_ }' \
-	"$objects/long" <corpus.txt
+sh corpus.sh "$objects/long"
 
 echo "1..$((runs + 8))"
 n=0
@@ -44,13 +41,4 @@ n=$((n + 1))
 # With those that are always the same, for what hardly any input has.
 perl -e 'for my $name (@ARGV) { open my $f, "<", $name or next; undef $/; print unpack("H*", <$f>), "\n" }' \
 	"$objects"/long/* >"$objects/long.txt"
-sh coverage.sh "$objects" -n 20000 -s 1 "$objects/long.txt" |
-	while read -r line; do
-		case $line in
-		ok* | not*)
-			n=$((n + 1))
-			echo "$line" | sed "s/ok - /ok $n - /"
-			;;
-		*) echo "$line" ;;
-		esac
-	done
+sh coverage.sh "$objects" $((n + 1)) -n 20000 -s 1 "$objects/long.txt"

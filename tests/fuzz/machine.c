@@ -96,49 +96,12 @@ static struct {
 	size_t size;
 } more_data[4];
 static unsigned int nr_more_data;
-static int (*initcall)(void);
-static int (*param)(const char *);
-static struct notifier_block *notifier;
 
 void machine_add_data(void *data, size_t size)
 {
 	assert(nr_more_data < sizeof(more_data) / sizeof(*more_data));
 	more_data[nr_more_data].data = data;
 	more_data[nr_more_data++].size = size;
-}
-
-void xen_host_add_initcall(int (*call)(void))
-{
-	assert(!initcall);
-	initcall = call;
-}
-
-void xen_host_add_param(int (*parse)(const char *))
-{
-	assert(!param);
-	param = parse;
-}
-
-void register_cpu_notifier(struct notifier_block *nb)
-{
-	notifier = nb;
-}
-
-int parse_bool(const char *s, const char *e)
-{
-	(void)e;
-	if (!strcmp(s, "on") || !strcmp(s, "1"))
-		return 1;
-	return !strcmp(s, "off") || !strcmp(s, "0") ? 0 : -1;
-}
-
-/* Up to the end of @name, behind which @frag may go on with the next word. */
-int cmdline_strcmp(const char *frag, const char *name)
-{
-	size_t n = strlen(name);
-	int rc = strncmp(frag, name, n);
-
-	return rc ? rc : frag[n] && !strchr(",:;=", frag[n]);
 }
 
 void xen_host_printk(const char *format, ...)
@@ -521,7 +484,7 @@ void machine_reset(const struct machine_kind *kind)
 	memcpy(__start_xen_data, xen_data, size);
 	for (i = 0; i < nr_more_data; i++)
 		memset(more_data[i].data, 0, more_data[i].size);
-	notifier = NULL;
+	xen_host_notifier = NULL;
 	machine_kind = kind;
 	memset(machine_pmu, 0, sizeof(machine_pmu));
 	memset(xen_host_cr4, 0, sizeof(xen_host_cr4));
@@ -550,9 +513,9 @@ void machine_reset(const struct machine_kind *kind)
 
 bool machine_boot(const char *cmdline)
 {
-	bool good = !param(cmdline);
+	bool good = !xen_host_param(cmdline);
 
-	check(!initcall(), "initcall");
+	check(!xen_host_initcall(), "initcall");
 	return good;
 }
 
@@ -561,10 +524,12 @@ void machine_cpu_up(unsigned int cpu)
 	const unsigned int before = xen_host_cpu;
 
 	xen_host_cpu = cpu;
-	if (notifier) {
-		notifier->notifier_call(notifier, CPU_STARTING, NULL);
+	if (xen_host_notifier) {
+		xen_host_notifier->notifier_call(xen_host_notifier,
+						 CPU_STARTING, NULL);
 		/* Others are not its business. */
-		notifier->notifier_call(notifier, CPU_STARTING + 1, NULL);
+		xen_host_notifier->notifier_call(xen_host_notifier,
+						 CPU_STARTING + 1, NULL);
 	}
 	xen_host_cpu = before;
 }

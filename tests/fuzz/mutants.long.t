@@ -1,1 +1,1 @@
-run
+../unit/run

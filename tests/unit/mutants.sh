@@ -37,7 +37,7 @@ echo "1..$(($(wc -l <"$out/list") + 1))"
 
 n=1
 objects=
-for file in hypercall.c vcpu.c pmu.c policy.c xen_host.c test_switches.c; do
+for file in hypercall.c vcpu.c pmu.c policy.c xen_host.c xen_boot.c test_switches.c; do
 	compile $file "$out/$file.o" || exit 1
 	objects="$objects $out/$file.o"
 done

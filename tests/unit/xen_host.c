@@ -32,41 +32,6 @@ struct cpuinfo_x86 boot_cpu_data;
 struct hvm_funcs hvm_funcs;
 struct cpu_user_regs xen_host_regs[XEN_HOST_CPUS];
 
-static int (*initcall)(void);
-static int (*param)(const char *);
-static struct notifier_block *notifier;
-
-void xen_host_add_initcall(int (*call)(void))
-{
-	assert(!initcall);
-	initcall = call;
-}
-
-void xen_host_add_param(int (*parse)(const char *))
-{
-	assert(!param);
-	param = parse;
-}
-
-void register_cpu_notifier(struct notifier_block *nb)
-{
-	notifier = nb;
-}
-
-int parse_bool(const char *s, const char *e)
-{
-	(void)e;
-	return !strcmp(s, "on") ? 1 : -1;
-}
-
-/* Up to the end of @name, behind which @frag may go on with the next word. */
-int cmdline_strcmp(const char *frag, const char *name)
-{
-	size_t n = strlen(name);
-	int rc = strncmp(frag, name, n);
-
-	return rc ? rc : frag[n] && !strchr(",:;=", frag[n]);
-}
 
 void xen_host_printk(const char *format, ...)
 {
@@ -244,7 +209,7 @@ void xen_host_cpu_up(unsigned int cpu)
 	const unsigned int cpu_before = xen_host_cpu;
 
 	xen_host_cpu = cpu;
-	notifier->notifier_call(notifier, CPU_STARTING, NULL);
+	xen_host_notifier->notifier_call(xen_host_notifier, CPU_STARTING, NULL);
 	xen_host_cpu = cpu_before;
 }
 
@@ -264,7 +229,7 @@ void xen_host_boot(const struct xen_host_kind *kind)
 	xen_host_fault_in = 0;
 	xen_host_cpu = 0;
 	xen_host_tsc = 1000;
-	assert(!param("on") && !initcall());
+	assert(!xen_host_param("on") && !xen_host_initcall());
 	assert(perfctr_active);
 	for (cpu = 1; cpu < XEN_HOST_CPUS; cpu++)
 		xen_host_cpu_up(cpu);

@@ -303,6 +303,7 @@ struct notifier_block {
 	int priority;
 };
 void register_cpu_notifier(struct notifier_block *nb);
+extern struct notifier_block *xen_host_notifier;
 
 #define XENPMU_MODE_OFF 0
 #define vpmu_mode       XENPMU_MODE_OFF
@@ -314,6 +315,9 @@ static inline int reserve_lapic_nmi(void)
 int parse_bool(const char *s, const char *e);
 int cmdline_strcmp(const char *frag, const char *name);
 
+/* xen_boot.c */
+extern int (*xen_host_initcall)(void);
+extern int (*xen_host_param)(const char *);
 void xen_host_add_initcall(int (*call)(void));
 void xen_host_add_param(int (*parse)(const char *));
 #define presmp_initcall(call)                                                  \
