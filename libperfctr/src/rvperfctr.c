@@ -37,23 +37,32 @@ static int open_memory(int pid)
 	return fd;
 }
 
+/* Create counters (@create), or open those that are there. */
+static int try_attach(int fd, int tid, int mem_fd, bool create)
+{
+	struct perfctr_dev_attach attach = {
+		.tid = tid,
+		.mem_fd = mem_fd,
+		.flags = create ? PERFCTR_ATTACH_CREATE : 0,
+	};
+
+	return ioctl(fd, PERFCTR_IOC_ATTACH, &attach) < 0 ? -1 : 0;
+}
+
 /*
- * Create counters or open those that are there: between the two attempts they
- * may come and go, but hardly for ever.
+ * The one or the other: between the two attempts they may come and go, but
+ * hardly for ever.
  */
 static int attach(int fd, int pid, int mem_fd)
 {
-	struct perfctr_dev_attach attach = {.tid = pid, .mem_fd = mem_fd};
 	unsigned int try;
 
 	for (try = 0; try < 8; try++) {
-		attach.flags = PERFCTR_ATTACH_CREATE;
-		if (ioctl(fd, PERFCTR_IOC_ATTACH, &attach) == 0)
+		if (try_attach(fd, pid, mem_fd, true) == 0)
 			return 0;
 		if (errno != EEXIST)
 			return -1;
-		attach.flags = 0;
-		if (ioctl(fd, PERFCTR_IOC_ATTACH, &attach) == 0)
+		if (try_attach(fd, pid, mem_fd, false) == 0)
 			return 0;
 		if (errno != ESRCH)
 			return -1;
@@ -63,18 +72,13 @@ static int attach(int fd, int pid, int mem_fd)
 
 int perfctr_device_attach(int fd, int tid, bool create)
 {
-	struct perfctr_dev_attach attach = {
-		.tid = tid,
-		.flags = create ? PERFCTR_ATTACH_CREATE : 0,
-	};
-	int result;
+	int mem_fd = open_memory(tid), result;
 
-	attach.mem_fd = open_memory(tid);
-	if (attach.mem_fd < 0)
+	if (mem_fd < 0)
 		return -1;
-	result = ioctl(fd, PERFCTR_IOC_ATTACH, &attach);
-	perfctr_close_failed(attach.mem_fd);
-	return result < 0 ? -1 : 0;
+	result = try_attach(fd, tid, mem_fd, create);
+	perfctr_close_failed(mem_fd);
+	return result;
 }
 
 struct rvperfctr *rvperfctr_open(int pid)

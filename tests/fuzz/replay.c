@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../unit/random.h"
 #include "fuzz.h"
 
 #define MAX_SIZE 4096
@@ -107,16 +108,6 @@ static void run_file(const char *name)
 		run(data, n);
 	}
 	fclose(f);
-}
-
-static uint64_t rng;
-
-static uint64_t random64(void)
-{
-	rng ^= rng >> 12;
-	rng ^= rng << 25;
-	rng ^= rng >> 27;
-	return rng * UINT64_C(2685821657736338717);
 }
 
 static void run_random(unsigned long nr, time_t end)

@@ -4,15 +4,9 @@
 # What bash completes for perfex and xen-perfctr is what they take.
 
 here=$(cd "$(dirname "$0")" && pwd)
-top=$(cd "$here/../.." && pwd)
-. "$top/tests/system/guest/tap.sh"
-cd "$top" || exit 1
+. "$here/setup.sh"
 
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-mkdir -p build
-flock build/unit.lock make -s -C libperfctr install DESTDIR="$tmp" PREFIX=/usr >"$tmp/log" 2>&1 ||
-	{ cat "$tmp/log"; echo "Bail out! make install failed"; exit 1; }
+install_library
 PATH=$tmp/usr/bin:$PATH
 export PERFCTR_DEVICE=$tmp/none
 

@@ -4,13 +4,8 @@
 # What "make install" puts where, and that the version is one.
 
 here=$(cd "$(dirname "$0")" && pwd)
-top=$(cd "$here/../.." && pwd)
-. "$top/tests/system/guest/tap.sh"
-cd "$top" || exit 1
+. "$here/setup.sh"
 
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-mkdir -p build
 # installed DIRECTORY: its files, sorted; where a link points; "*": may be executed
 installed() {
 	(cd "$1" && find . ! -type d -printf '%P %m %l\n' | sed 's/ 777 / -> /;s/ 644 $//;s/ 755 $/ */' | LC_ALL=C sort)

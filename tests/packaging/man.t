@@ -5,18 +5,11 @@
 # --help as far as a program can tell, and their examples are programs.
 
 here=$(cd "$(dirname "$0")" && pwd)
-top=$(cd "$here/../.." && pwd)
-. "$top/tests/system/guest/tap.sh"
-cd "$top" || exit 1
+. "$here/setup.sh"
 LC_ALL=C.UTF-8 MANWIDTH=200
 export LC_ALL MANWIDTH
 
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-mkdir -p build
-# One at a time: it is where the unit tests build, too.
-flock build/unit.lock make -s -C libperfctr install DESTDIR="$tmp" PREFIX=/usr >"$tmp/log" 2>&1 ||
-	{ cat "$tmp/log"; echo "Bail out! make install failed"; exit 1; }
+install_library
 man=$tmp/usr/share/man
 perfex=$tmp/usr/bin/perfex
 

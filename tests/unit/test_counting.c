@@ -16,21 +16,16 @@
 #include "test.h"
 
 #include "perfex.h"
+#include "skylake.h"
 
-static const struct cpu cpu = {
-	.vendor = PERFCTR_VENDOR_INTEL, .family = 6, .model = 94};
+static struct cpu cpu;
 static struct perfctr_dev_info info;
 static struct message message;
 
 static int prepare(void **state)
 {
 	(void)state;
-	memset(&info, 0, sizeof(info));
-	info.vendor = cpu.vendor;
-	info.general = 0xf;
-	info.fixed = 0x7;
-	info.evtsel_mask = 0xff87ffff;
-	info.arch_events = 0x7f;
+	set_skylake(&cpu, &info);
 	info.features = PERFCTR_FEAT_SPLIT;
 	info.tsc_khz = 1000;
 	strcpy(info.guest, "PV domU");

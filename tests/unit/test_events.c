@@ -13,6 +13,7 @@
 #include "test.h"
 
 #include "perfex.h"
+#include "skylake.h"
 
 static const char *pmu;
 
@@ -22,14 +23,7 @@ static struct message message;
 
 static void is_skylake(void)
 {
-	cpu = (struct cpu){
-		.vendor = PERFCTR_VENDOR_INTEL, .family = 6, .model = 94};
-	memset(&info, 0, sizeof(info));
-	info.vendor = cpu.vendor;
-	info.general = 0xf;
-	info.fixed = 0x7;
-	info.evtsel_mask = 0xff87ffff;
-	info.arch_events = 0x7f;
+	set_skylake(&cpu, &info);
 }
 
 static void is_zen(void)

@@ -31,6 +31,7 @@
 #include <sys/ioctl.h>
 #include <ucontext.h>
 
+#include "random.h"
 #include "test.h"
 
 #include <perfctr_arith.h>
@@ -109,20 +110,6 @@ static volatile bool in_kernel;
 static bool bad_sum;
 
 static unsigned long seed, runs, interrupted;
-static uint64_t rng;
-
-static uint64_t random64(void)
-{
-	rng ^= rng >> 12;
-	rng ^= rng << 25;
-	rng ^= rng >> 27;
-	return rng * UINT64_C(2685821657736338717);
-}
-
-static unsigned int below(unsigned int n)
-{
-	return (unsigned int)((random64() >> 32) * n >> 32);
-}
 
 static unsigned int register_of(uint32_t index)
 {

@@ -21,6 +21,7 @@
 
 #include <stdio.h>
 
+#include "random.h"
 #include "test.h"
 
 #include <perfctr_arith.h>
@@ -105,22 +106,6 @@ static struct {
 			fail();                                                \
 		}                                                              \
 	} while (0)
-
-/* xorshift64*: the same numbers for the same seed. */
-static uint64_t rng;
-
-static uint64_t random64(void)
-{
-	rng ^= rng >> 12;
-	rng ^= rng << 25;
-	rng ^= rng >> 27;
-	return rng * UINT64_C(2685821657736338717);
-}
-
-static unsigned int below(unsigned int n)
-{
-	return (unsigned int)((random64() >> 32) * n >> 32);
-}
 
 static bool one_in(unsigned int n)
 {

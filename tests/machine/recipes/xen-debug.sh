@@ -3,17 +3,5 @@
 # The hypervisor with our patches, with assertions and the schedulers that only a
 # debug build has.
 
-xen_version=4.17.5+72-g01140da4e8-1
-xen_patches=$top/xen-patches/4.17
+. "$here/recipes/xen-patched.sh"
 xen_config=CONFIG_DEBUG=y
-
-ingredients() {
-	cat "$here/lib/xen.sh"
-	xen_ingredients
-}
-
-bake() {
-	xen_bake "$1"
-}
-
-. "$here/lib/xen.sh"

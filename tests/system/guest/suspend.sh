@@ -3,10 +3,11 @@
 #
 # The host sleeps (ACPI S3) and wakes up while threads count: in dom0, whose second
 # vCPU goes and comes back on the way, and in a PV domain. Each of their measurements
-# stays exact. Not with icount: the clock that wakes the host up would
-# stand still while it sleeps.
+# stays exact. Not with icount: the clock that wakes the host up would stand still
+# while it sleeps.
 
 . /put/tap.sh
+. /put/domains.sh
 rounds=3
 programs=/usr/lib/perfctr-tests
 tmp=$(mktemp -d)
@@ -19,18 +20,7 @@ woken() {
 /lab/toolstack || exit 125
 match "$(cat /sys/power/state)" mem "the host can sleep"
 
-/lab/domu sleeper --type pv --vcpus 1 -- sh -c "
-	$programs/forever-until 100000 -e instructions &
-	pid=\$!
-	echo ready
-	until xenstore-read data/stop >/dev/null 2>&1; do sleep 0.2; done
-	kill \$pid
-	wait \$pid" >"$tmp/domain" 2>&1 &
-domu=$!
-until grep -qsx ready "$tmp/domain"; do
-	kill -0 $domu 2>/dev/null || break
-	sleep 0.2
-done
+begin sleeper "--type pv --vcpus 1" instructions
 pids=
 for event in instructions branches cond-branches; do
 	$programs/forever-until 100000 -e $event >"$tmp/$event" 2>&1 &
@@ -54,10 +44,9 @@ for pid in $pids; do
 	wait $pid
 	is $? 0 "a program in dom0 ended well"
 done
-xenstore-write "/local/domain/$(xl domid sleeper)/data/stop" 1
-wait $domu
-is $? 0 "the domain ended well"
-for what in instructions branches cond-branches domain; do
+finish sleeper 1
+between "$(awk '$1 == "total" { print $6 }' "$tmp/sleeper")" 100 1000000000 "domain: measurements"
+for what in instructions branches cond-branches; do
 	forever_exact "$tmp/$what" "$what" 100
 done
 xen_log_clean
