@@ -172,6 +172,21 @@ static enum hrtimer_restart slice_timer(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
+/* Here, maybe by an IPI.  A thread that starts after this finds no control and loads its own. */
+static void stop_idle(void *unused)
+{
+	struct perfctr_vcpu *v = this_cpu_ptr(&perfctr_vcpus);
+	int err;
+
+	if (!v->page || v->running || !v->is_loaded)
+		return;
+	v->is_loaded = false;
+	err = perfctr_xen_op(XENPERFCTR_OP_stop, NULL);
+	if (err)
+		pr_warn_ratelimited("perfctr: CPU %u: can't stop counters (error %d)\n",
+				    smp_processor_id(), err);
+}
+
 /*
  * VIRQ_PERFCTR: a counter has overflowed; or this vCPU was kept from running, or
  * the host's policy has taken its control away: the thread's page has to say so
@@ -186,6 +201,12 @@ static irqreturn_t virq_interrupt(int irq, void *unused)
 			perfctr_sample_interrupt(t);
 		else
 			perfctr_thread_fold(t);
+	} else if (this_cpu_read(perfctr_vcpus.loaded.flags) == U32_MAX) {
+		/*
+		 * What the last thread has left samples, and Xen may let it go
+		 * on: each overflow would cost threads that do not count.
+		 */
+		stop_idle(NULL);
 	}
 	return IRQ_HANDLED;
 }
@@ -275,21 +296,6 @@ static ktime_t __init choose_fold_period(void)
 	ns = mul_u64_u64_div_u64(NSEC_PER_SEC, BIT_ULL(min(width - 1, 47U)), BIT_ULL(34));
 	return ns_to_ktime(clamp_t(u64, ns, 10 * NSEC_PER_MSEC,
 				   3600ULL * NSEC_PER_SEC));
-}
-
-/* IPI.  A thread that starts after this finds no control and loads its own. */
-static void stop_idle(void *unused)
-{
-	struct perfctr_vcpu *v = this_cpu_ptr(&perfctr_vcpus);
-	int err;
-
-	if (!v->page || v->running || !v->is_loaded)
-		return;
-	v->is_loaded = false;
-	err = perfctr_xen_op(XENPERFCTR_OP_stop, NULL);
-	if (err)
-		pr_warn_ratelimited("perfctr: CPU %u: can't stop counters (error %d)\n",
-				    smp_processor_id(), err);
 }
 
 /* Takes the counters, and with them user mode's RDPMC, from idle vCPUs. */

@@ -5,6 +5,7 @@
  * sampling pair [ITERATIONS]
  * sampling periods [THREADS [PERIODS]]
  * sampling tail
+ * sampling left
  * sampling cost [PERIOD [ITERATIONS]]	(prints no TAP)
  *
  * Samples instructions of a loop whose every instruction is known, and says
@@ -20,6 +21,7 @@
  *	periods	the paper's Fig. 9: THREADS threads sample cycles, PERIODS periods each,
  *		and count instructions beside
  *	tail	a reader that writes nonsense where it says how far it has read
+ *	left	what runs after a thread that has sampled does not pay for it
  *
  * Prints TAP.
  */
@@ -375,6 +377,44 @@ static void test_tail(void)
 	finish(&s);
 }
 
+/* TSC ticks of a loop that nobody counts. */
+static uint64_t time_loop(void)
+{
+	uint64_t n = 2000000, start = __builtin_ia32_rdtsc();
+
+	asm volatile("1: dec %0\n\tjnz 1b" : "+r" (n) : : "cc");
+	return __builtin_ia32_rdtsc() - start;
+}
+
+/*
+ * The control of a thread that runs no more may stay in the PMU.  Its overflows
+ * would be those of whatever runs now.
+ */
+static void test_left(void)
+{
+	struct sampler s = {.period = 1000, .iterations = 10000};
+	uint64_t alone, after, limit;
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	if (sched_setaffinity(0, sizeof(one), &one))
+		die("sched_setaffinity");
+	alone = time_loop();
+	set_up(&s, 1);
+	start(&s, 0);
+	run_loop(&s);
+	stop(&s);
+	after = time_loop();
+	read_rings(&s);
+	finish(&s);
+	ok(s.nr >= 20, "left: samples are written", "samples", (long long)s.nr, 20);
+	/* 4000 overflows would cost some times the loop. */
+	limit = alone + alone / 2;
+	ok(after < limit, "left: the counters disturb nobody after that", "ticks",
+	   (long long)after, (long long)limit);
+}
+
 /* ------------------------------ by signals -------------------------------- */
 
 static struct sampler *by_signal;
@@ -682,6 +722,8 @@ int main(int argc, char **argv)
 		test_threads(2, periods, a ? a : 10000000, "pair", 0);
 	} else if (!strcmp(mode, "tail")) {
 		test_tail();
+	} else if (!strcmp(mode, "left")) {
+		test_left();
 	} else if (!strcmp(mode, "cost")) {
 		test_cost(a ? (int64_t)a : 10000, b ? b : 5000000);
 		return 0;
@@ -691,6 +733,7 @@ int main(int argc, char **argv)
 		      "       sampling pair [ITERATIONS]\n"
 		      "       sampling periods [THREADS [PERIODS]]\n"
 		      "       sampling tail\n"
+		      "       sampling left\n"
 		      "       sampling cost [PERIOD [ITERATIONS]]\n", stderr);
 		return 2;
 	}

@@ -31,6 +31,7 @@ part "one, right before the end" ring 1000000 500000
 part "by signals" signal 100000 10000000
 part "two periods" pair 5000000
 part "nonsense" tail
+part "what it leaves" left
 part "Fig. 9" periods 4 300
 part "storm" storm 8 500000
 # Throttled: it would have been 8000 samples. Bochs, which runs Intel's PVH and HVM, executes
