@@ -2,8 +2,8 @@
 # run: --vcpus 2 --smp 2 --timeout 900
 #
 # The host sleeps (ACPI S3) and wakes up while threads count: in dom0, whose second
-# vCPU goes and comes back on the way, and in a PV domain. Each of their measurements
-# stays exact. Not with icount: the clock that wakes the host up would stand still
+# vCPU goes and comes back on the way, and in a domain, PV on Intel and PVH with two
+# vCPUs on AMD. Each of their measurements stays exact. Not with icount: the clock that wakes the host up would stand still
 # while it sleeps.
 
 . /put/tap.sh
@@ -20,7 +20,11 @@ woken() {
 /lab/toolstack || exit 125
 match "$(cat /sys/power/state)" mem "the host can sleep"
 
-begin sleeper "--type pv --vcpus 1" instructions
+case $2 in
+amd) domain="--type pvh --vcpus 2" ;;
+*) domain="--type pv --vcpus 1" ;;
+esac
+begin sleeper "$domain" instructions
 pids=
 for event in instructions branches cond-branches; do
 	$programs/forever-until 100000 -e $event >"$tmp/$event" 2>&1 &
