@@ -2,7 +2,8 @@
 # run: --smp 5 --icount --timeout 2400 --xen-append dom0_vcpus_pin
 #
 # The paper's Fig. 9, in dom0: four threads sample cycles, 300 periods each. On a pCPU for each;
-# on one pCPU, with as many of a second domain; and with vCPUs that are moved over
+# on one pCPU, one vCPU and as many of a second domain (two vCPUs that wait for each
+# other's pCPU in a loop of PAUSE take minutes for a second, one by one); and with vCPUs that are moved over
 # pCPUs, and threads over vCPUs, at random. pCPU 0 is dom0's.
 #
 #	KIND CPU [long [SEED]]
@@ -55,8 +56,8 @@ done
 go "$id_a"
 result dedicated a
 
-begin b 2 1
-begin c 2 1
+begin b 1 1
+begin c 1 1
 go "$id_b" "$id_c"
 result shared b
 result shared c
