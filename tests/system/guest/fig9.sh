@@ -2,8 +2,8 @@
 # run: --smp 5 --icount --timeout 2400 --xen-append dom0_vcpus_pin
 #
 # The paper's Fig. 9, in dom0: four threads sample cycles, 300 periods each. On a pCPU for each;
-# on one pCPU, one vCPU and as many of a second domain (two vCPUs that wait for each
-# other's pCPU in a loop of PAUSE take minutes for a second, one by one); and with vCPUs that are moved over
+# on one vCPU, whose pCPU is another domain's, too, with as many (two vCPUs there would wait for
+# each other in loops of PAUSE, which take an emulator minutes); and with vCPUs that are moved over
 # pCPUs, and threads over vCPUs, at random. pCPU 0 is dom0's.
 #
 #	KIND CPU [long [SEED]]
