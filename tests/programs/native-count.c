@@ -101,6 +101,7 @@ int main(int argc, char **argv)
 		die(argv[1]);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 usage:
-	fprintf(stderr, "usage: native-count FILE CODE... -- COMMAND [ARGUMENT]...\n");
+	fprintf(stderr,
+		"usage: native-count FILE CODE... -- COMMAND [ARGUMENT]...\n");
 	return 125;
 }
