@@ -7,8 +7,7 @@
  * the machine (no /proc, /sys, /dev), /work as its directory, INPUT and OUTPUT
  * (files there) as standard input, output and error, no environment but what
  * is given, memory at the same addresses, process id 1, the same limits, and
- * always the same "random" bytes from the kernel: a program that reads memory
- * which it never wrote (GCC does) may find them there and go another way.
+ * always the same "random" bytes from the kernel.
  *
  * What remains is what a program can learn by instructions (CPUID, RDTSC) and
  * system calls (time, memory size).

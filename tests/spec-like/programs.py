@@ -36,18 +36,11 @@ PROGRAMS = [
     # When it collects garbage depends on the machine's memory unless it is told.
     Program('gcc', '403.gcc', ['cpp-12'], CC1 + ' -quiet -fpreprocessed -O2 --param '
             'ggc-min-expand=30 --param ggc-min-heapsize=4096 program.i -o program.s'),
-    Program('gromacs', '435.gromacs', ['gromacs'],
-            '/usr/bin/gmx mdrun -nt 1 -pin off -notunepme -reprod -s water.tpr -deffnm moved',
-            files=['usr/share/gromacs/top/' + name for name in
-                   ('oplsaa.ff', 'spc216.gro', 'residuetypes.dat', 'gurgle.dat', 'vdwradii.dat')],
-            environment=['GMX_DISABLE_GPU_DETECTION=1', 'GMX_MAXBACKUP=-1'],
-            prepare=['/usr/bin/gmx grompp -f run.mdp -c /usr/share/gromacs/top/spc216.gro '
-                     '-p water.top -o water.tpr']),
     Program('gnugo', '445.gobmk', ['gnugo'], '/usr/games/gnugo --mode gtp --seed 1 --level 4',
             stdin='game'),
     Program('calculix', '454.calculix', ['calculix-ccx'], '/usr/bin/ccx beam'),
     Program('hmmer', '456.hmmer', ['hmmer2'],
-            '/usr/bin/hmm2calibrate --seed 1 --num 250 --cpu 0 family.hmm',
+            '/usr/bin/hmm2calibrate --seed 1 --num 120 --cpu 0 family.hmm',
             executables=['usr/bin/hmm2calibrate', 'usr/bin/hmm2build'],
             prepare=['/usr/bin/hmm2build --amino family.hmm family.sto']),
     Program('libquantum', '462.libquantum', ['libquantum8', 'libquantum-dev'],
