@@ -40,7 +40,7 @@ PROGRAMS = [
             stdin='game'),
     Program('calculix', '454.calculix', ['calculix-ccx'], '/usr/bin/ccx beam'),
     Program('hmmer', '456.hmmer', ['hmmer2'],
-            '/usr/bin/hmm2calibrate --seed 1 --num 120 --cpu 0 family.hmm',
+            '/usr/bin/hmm2calibrate --seed 1 --num 200 --cpu 0 family.hmm',
             executables=['usr/bin/hmm2calibrate', 'usr/bin/hmm2build'],
             prepare=['/usr/bin/hmm2build --amino family.hmm family.sto']),
     Program('libquantum', '462.libquantum', ['libquantum8', 'libquantum-dev'],
