@@ -25,7 +25,8 @@ bake() {
 	mkdir -p all/usr/local/bin all/usr/local/lib
 	step "compiling" gcc -O2 -Wall -Wextra -Iall/usr/include -o all/usr/local/bin/factor \
 		"$spec/factor.c" $libraries/libquantum.so.8 $libraries/libgomp.so.1
-	step "compiling the clock" gcc -O2 -Wall -Wextra -fPIC -shared -nostdlib \
+	# Before the constructors of other libraries, some of which read the time.
+	step "compiling the clock" gcc -O2 -Wall -Wextra -fPIC -shared -nostdlib -Wl,-z,initfirst \
 		-o all/usr/local/lib/clock.so "$spec/clock.c"
 	step "choosing files" python3 "$spec/programs.py" tree all "$1/root"
 	mkdir -p "$1/root/usr/local/lib"
