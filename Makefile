@@ -51,6 +51,13 @@ bench: deps guest
 	@tests/machine/build all
 	@tests/bench/bench --run $(RUN)
 
+##   make spec-like      programs of SPEC CPU2006 natively and in guests: text, docs/spec-like.{md,csv,svg}
+##                       (SPEC_LIKE="--programs bzip2,gcc --cpu amd"; --help lists more)
+.PHONY: spec-like
+spec-like: deps guest
+	@tests/machine/build qemu xen-patched image initrd spec-like
+	@tests/spec-like/spec-like $(SPEC_LIKE)
+
 ## Parts, for the emulated machine and for a real host:
 ##   make guest          module, library, perfex and test programs into build/guest/
 ##   make module         guest-module/perfctr.ko        (KDIR=... for another kernel)
