@@ -51,6 +51,12 @@ bench: deps guest
 	@tests/machine/build all
 	@tests/bench/bench --run $(RUN)
 
+##   make check-papi     PAPI's own ctests on libperfctr, in PV and PVH guests, beside perf natively
+.PHONY: check-papi
+check-papi: deps guest
+	@tests/machine/build all
+	@tests/papi/check $(CHECK_PAPI)
+
 ## Parts, for the emulated machine and for a real host:
 ##   make guest          module, library, perfex and test programs into build/guest/
 ##   make module         guest-module/perfctr.ko        (KDIR=... for another kernel)

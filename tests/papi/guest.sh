@@ -3,7 +3,8 @@
 #
 # guest.sh KIND LIMIT TEST...: in the guest.  PAPI's ctests of the build KIND (perf_event or
 # perfctr), one after the other, each for LIMIT seconds at most.  Prints a line for each,
-# "ctest NAME VERDICT SECONDS", and keeps what it printed as /get/NAME.
+# "ctest NAME VERDICT SECONDS", and keeps what it printed as /get/NAME.  With libperfctr then
+# perfctr 2.6's own examples: "example NAME VERDICT SECONDS".
 
 kind=$1 limit=$2
 shift 2
@@ -37,3 +38,20 @@ for test; do
 	esac
 	echo "ctest $test $verdict $(echo "$begin $end" | awk '{ printf "%.1f", $2 - $1 }')"
 done
+[ -d examples ] || exit 0
+
+# example NAME PATTERN COMMAND...: a pass, if the command ends well and prints a line PATTERN
+example() {
+	name=$1 pattern=$2
+	shift 2
+	"$@" >"/get/example-$name" 2>&1 </dev/null
+	verdict=status$?
+	[ $verdict != status0 ] || verdict=fail
+	[ $verdict != fail ] || ! grep -Eq "$pattern" "/get/example-$name" || verdict=pass
+	echo "example $name $verdict -"
+}
+example self '^pmc\[0\][[:space:]]+[1-9][0-9]+$' ./examples/self
+example signal 'PMC overflow set 0x[1-9a-f]' ./examples/signal
+example perfex '^event 0x004100C0[[:space:]]+[1-9][0-9]+$' ./examples/perfex -e 0x004100C0 true
+# It runs until it is interrupted, and prints then.
+example global '^[[:space:]]+tsc[[:space:]]+[1-9][0-9]+$' timeout --preserve-status -s INT -k 5 4 ./examples/global 100000 1
