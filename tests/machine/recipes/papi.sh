@@ -32,7 +32,7 @@ built() {
 	./configure CC="$(compiler)" --with-shared-lib=yes --with-static-lib=no --with-shlib-tools "$@" || return
 	# It looks for libpfm.a before it has made it.
 	[ "$kind" != perfctr ] || make -C libpfm-3.y ARCH=x86_64 CC="$(compiler)" lib || return
-	make -j "$jobs" libpapi.so &&
+	make -j "$jobs" shared &&
 		make -j "$jobs" -C testlib &&
 		make -j "$jobs" -C validation_tests $testcode &&
 		make -j "$jobs" -C utils $tools &&
