@@ -52,6 +52,6 @@ example() {
 }
 example self '^pmc\[0\][[:space:]]+[1-9][0-9]+$' ./examples/self
 example signal 'PMC overflow set 0x[1-9a-f]' ./examples/signal
-example perfex '^event 0x004100C0[[:space:]]+[1-9][0-9]+$' ./examples/perfex -e 0x004100C0 true
+example perfex '^event 0x004100C0(@[0-9]+)?[[:space:]]+[1-9][0-9]+$' ./examples/perfex -e 0x004100C0 true
 # It runs until it is interrupted, and prints then.
 example global '^[[:space:]]+tsc[[:space:]]+[1-9][0-9]+$' timeout --preserve-status -s INT -k 5 4 ./examples/global 100000 1

@@ -85,8 +85,11 @@ bake() {
 	mkdir "$1/perfctr/examples"
 	for name in self signal global perfex; do
 		source=perfctr/src/perfctr-2.6.x/examples/$name
-		# glibc has renamed struct ucontext since; and no period may be as short as signal's.
-		sed -i 's/= -25;/= -25000;/' "$source/x86.c"
+		# glibc has renamed struct ucontext since, no period may be as short as signal's, and
+		# Linux no longer pads the length of a control message that it shortens.
+		sed -i 's/= -25;/= -2500;/' "$source/x86.c"
+		sed -i -e 's/^#define N 150$/#define N 15000/' \
+			-e 's/msg_controllen == CMSG_FD_PADDED_SIZE/msg_controllen == CMSG_FD_TRUE_SIZE/' "$source/$name.c"
 		step "perfctr 2.6's $name" gcc -O2 -w -Ducontext=ucontext_t -I"$work/prefix/usr/include" \
 			-o "$1/perfctr/examples/$name" "$source/$name.c" "$source/x86.c" \
 			-L"$work/prefix/usr/lib" -lperfctr
