@@ -58,6 +58,12 @@ spec-like: deps guest
 	@tests/machine/build qemu xen-patched image initrd spec-like
 	@tests/spec-like/spec-like $(SPEC_LIKE)
 
+##   make check-papi     PAPI's own ctests on libperfctr, in PV and PVH guests, beside perf natively
+.PHONY: check-papi
+check-papi: deps guest
+	@tests/machine/build all
+	@tests/papi/check $(CHECK_PAPI)
+
 ## Parts, for the emulated machine and for a real host:
 ##   make guest          module, library, perfex and test programs into build/guest/
 ##   make module         guest-module/perfctr.ko        (KDIR=... for another kernel)

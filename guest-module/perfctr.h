@@ -103,6 +103,8 @@ struct perfctr_setup {
  * @in_force: has a control, be it that it failed: counted as such
  * @shown: @page says that what is in @setup.load runs
  * @whole_vcpu: not a thread's, but of all that runs on one vCPU
+ * @final_nr: of the control with which the thread exited
+ * @final_flags: ... its flags
  * @founder: of @group, if there is one; false: inherited
  * @task: the thread; only where it is known to live
  * @mm: of the thread: only compared, never followed
@@ -140,6 +142,8 @@ struct perfctr_thread {
 	bool in_force;
 	bool shown;
 	bool whole_vcpu;
+	u32 final_nr;
+	u32 final_flags;
 	bool founder;
 	struct task_struct *task;
 	struct mm_struct *mm;

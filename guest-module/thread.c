@@ -844,6 +844,11 @@ static int end(struct perfctr_thread *t, u32 status, int error)
 
 	raw_write_seqcount_begin(&t->seq);
 	page_stop(t);
+	/* What a tool reads of a program that has ended: counts, and of what. */
+	if (status & PERFCTR_STATUS_EXITED) {
+		t->final_nr = t->setup.control.nr;
+		t->final_flags = t->setup.control.flags;
+	}
 	drop_control(t);
 	t->page->status = (t->page->status & ~PERFCTR_STATUS_RUNNING) | status;
 	if (error)
@@ -1208,8 +1213,13 @@ void perfctr_thread_get_control(struct perfctr_thread *t,
 		seq = read_seqcount_begin(&t->seq);
 		memset(control, 0, sizeof(*control));
 		/* One value, for all that it may just be changed. */
-		nr = min_t(unsigned int, READ_ONCE(from->nr), PERFCTR_MAX_COUNTERS);
+		nr = READ_ONCE(t->final_nr) ?: READ_ONCE(from->nr);
+		nr = min_t(unsigned int, nr, PERFCTR_MAX_COUNTERS);
 		memcpy(control, from, offsetof(struct perfctr_dev_control, counter[nr]));
+		if (READ_ONCE(t->final_nr)) {
+			control->nr = nr;
+			control->flags = READ_ONCE(t->final_flags);
+		}
 	} while (read_seqcount_retry(&t->seq, seq));
 }
 

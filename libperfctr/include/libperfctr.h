@@ -59,10 +59,41 @@ extern "C" {
 
 /* ------------------------------- information ----------------------------- */
 
-/* perfctr_info.cpu_type.  0 to 23 are perfctr 2.6's, for CPUs of its time. */
-#define PERFCTR_X86_GENERIC    0     /* no counters known, TSC only */
-#define PERFCTR_X86_INTEL_ARCH 0x100 /* Intel, architectural perfmon (SDM) */
-#define PERFCTR_X86_AMD_CORE   0x101 /* AMD, core counters (APM) */
+/*
+ * perfctr_info.cpu_type.  0 to 23 are perfctr 2.6's, for CPUs of its time; of
+ * them CORE2, FAM10H, ATOM, NHLM, WSTMR and SNB still occur, and GENERIC.  The
+ * others are here for programs that name them.
+ */
+#define PERFCTR_X86_GENERIC      0 /* no counters known, TSC only */
+#define PERFCTR_X86_INTEL_P5     1
+#define PERFCTR_X86_INTEL_P5MMX  2
+#define PERFCTR_X86_INTEL_P6     3
+#define PERFCTR_X86_INTEL_PII    4
+#define PERFCTR_X86_INTEL_PIII   5
+#define PERFCTR_X86_CYRIX_MII    6
+#define PERFCTR_X86_WINCHIP_C6   7
+#define PERFCTR_X86_WINCHIP_2    8
+#define PERFCTR_X86_AMD_K7       9
+#define PERFCTR_X86_VIA_C3       10
+#define PERFCTR_X86_INTEL_P4     11
+#define PERFCTR_X86_INTEL_P4M2   12
+#define PERFCTR_X86_AMD_K8       13
+#define PERFCTR_X86_INTEL_PENTM  14
+#define PERFCTR_X86_AMD_K8C      15
+#define PERFCTR_X86_INTEL_P4M3   16
+#define PERFCTR_X86_INTEL_CORE   17
+#define PERFCTR_X86_INTEL_CORE2  18 /* family 6, models 15, 22, 23, 29 */
+#define PERFCTR_X86_AMD_FAM10H   19 /* families 10h and 11h */
+#define PERFCTR_X86_INTEL_ATOM   20 /* family 6, model 28 */
+#define PERFCTR_X86_INTEL_NHLM   21 /* Nehalem: models 26, 30, 46 */
+#define PERFCTR_X86_INTEL_WSTMR  22 /* Westmere: models 37, 44 */
+#define PERFCTR_X86_INTEL_SNB    23 /* Sandy Bridge: models 42, 45 */
+/* All newer ones: */
+#define PERFCTR_X86_INTEL_ARCH   0x100 /* Intel, architectural perfmon (SDM) */
+#define PERFCTR_X86_AMD_CORE     0x101 /* AMD, core counters (APM) */
+/* Earlier names of perfctr 2.6's own */
+#define PERFCTR_X86_AMD_FAM10    PERFCTR_X86_AMD_FAM10H
+#define PERFCTR_X86_INTEL_COREI7 PERFCTR_X86_INTEL_NHLM
 
 /* perfctr_info.cpu_features */
 #define PERFCTR_FEATURE_RDPMC 0x01 /* counters are read in user mode */
@@ -267,6 +298,20 @@ int vperfctr_unlink(const struct vperfctr *self);
 
 /* Free the handle; the counters live on with their thread.  NULL is allowed. */
 void vperfctr_close(struct vperfctr *self);
+
+/*
+ * The calling thread's counters by a file descriptor of /dev/perfctr, to be
+ * closed by close(), without a page to read them in user mode.
+ * _vperfctr_open(): @creat not 0: as vperfctr_open().  0: of the counters that
+ * the thread has; if it has none, a descriptor that only perfctr_info() and the
+ * like can ask, and with which the others fail with ENOENT.  -1 and errno.
+ * The others are vperfctr_control(), and vperfctr_read_state() of a control and
+ * of sums.
+ */
+int _vperfctr_open(int creat);
+int _vperfctr_control(int fd, const struct vperfctr_control *control);
+int _vperfctr_read_control(int fd, struct vperfctr_control *control);
+int _vperfctr_read_sum(int fd, struct perfctr_sum_ctrs *sums);
 
 /* ------------------- groups, and more events than counters ---------------- */
 
@@ -738,6 +783,17 @@ struct perfctr_cpus_info *gperfctr_cpus_info(const struct gperfctr *handle);
 /* What counters there are, by a file descriptor of /dev/perfctr. */
 int perfctr_info(int fd, struct perfctr_info *info);
 
+/* The same by a descriptor that it opens and closes itself. */
+int perfctr_get_info(struct perfctr_info *info);
+
+/*
+ * Do module and library, and (_perfctr_abi_check_fd()) a program that was built
+ * with @user_abi_version, speak the same version?  0, or -1 and errno: EPROTO,
+ * they do not; ENOTTY and others, @fd is not of /dev/perfctr.
+ */
+int perfctr_abi_check_fd(int fd);
+int _perfctr_abi_check_fd(int fd, unsigned int user_abi_version);
+
 /* How many counters, general and fixed ones together. */
 unsigned int perfctr_info_nrctrs(const struct perfctr_info *info);
 
@@ -761,6 +817,56 @@ struct perfctr_cpus_info {
  * what the device returns.
  */
 struct perfctr_cpus_info *perfctr_cpus_info(int fd);
+
+/*
+ * Each field in a line of standard output, for people; the format is not for
+ * programs.  Of a control, what its entries have.
+ */
+void perfctr_info_print(const struct perfctr_info *info);
+void perfctr_cpus_info_print(const struct perfctr_cpus_info *info);
+void perfctr_cpu_control_print(const struct perfctr_cpu_control *control);
+
+/*
+ * Events by name.  Here are only those that all CPUs of a type have, and that
+ * its architecture's manual defines: Intel's architectural ones, and of AMD's
+ * those that no family has changed.  libpfm4 knows all of them.
+ */
+enum perfctr_unit_mask_type {
+	perfctr_um_type_fixed,     /* the default value and no other */
+	perfctr_um_type_exclusive, /* one of the values */
+	perfctr_um_type_bitmask,   /* any of the values, ORed */
+};
+
+struct perfctr_unit_mask_value {
+	unsigned int value;
+	const char *description;
+};
+
+struct perfctr_unit_mask {
+	unsigned short default_value;
+	enum perfctr_unit_mask_type type;
+	unsigned char nvalues;
+	const struct perfctr_unit_mask_value *values;
+};
+
+struct perfctr_event {
+	unsigned short evntsel;      /* event select, bits 7:0 */
+	unsigned short counters_set; /* bit n: general counter n counts it */
+	const struct perfctr_unit_mask *unit_mask; /* NULL: none, zero */
+	const char *name;
+	const char *description;
+};
+
+struct perfctr_event_set {
+	unsigned int cpu_type;
+	const char *event_prefix; /* of the names, in a list of many types */
+	const struct perfctr_event_set *include; /* NULL, or more events */
+	unsigned int nevents;
+	const struct perfctr_event *events;
+};
+
+/* Constant; NULL for a type that has no counters or is not supported. */
+const struct perfctr_event_set *perfctr_cpu_event_set(unsigned int cpu_type);
 
 #ifdef __cplusplus
 }

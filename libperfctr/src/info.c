@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* What counters and CPUs there are, in the historical terms. */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,17 +24,8 @@ int perfctr_info(int fd, struct perfctr_info *info)
 	info->abi_version = PERFCTR_ABI_VERSION;
 	memcpy(info->driver_version, device_info.driver_version,
 	       sizeof(info->driver_version));
-	switch (device_info.vendor) {
-	case PERFCTR_VENDOR_INTEL:
-		info->cpu_type = PERFCTR_X86_INTEL_ARCH;
-		break;
-	case PERFCTR_VENDOR_AMD:
-		info->cpu_type = PERFCTR_X86_AMD_CORE;
-		break;
-	default:
-		info->cpu_type = PERFCTR_X86_GENERIC;
-		break;
-	}
+	info->cpu_type =
+		perfctr_cpu_type(device_info.vendor, perfctr_cpu_signature());
 	info->cpu_features = PERFCTR_FEATURE_RDPMC | PERFCTR_FEATURE_RDTSC;
 	if (device_info.features & PERFCTR_FEAT_SAMPLING)
 		info->cpu_features |= PERFCTR_FEATURE_PCINT;
@@ -50,18 +42,34 @@ unsigned int perfctr_info_nrctrs(const struct perfctr_info *info)
 	return info->_nr_general + info->_nr_fixed;
 }
 
-const char *perfctr_info_cpu_name(const struct perfctr_info *info)
+int perfctr_get_info(struct perfctr_info *info)
 {
-	switch (info->cpu_type) {
-	case PERFCTR_X86_GENERIC:
-		return "Generic x86 with TSC";
-	case PERFCTR_X86_INTEL_ARCH:
-		return "Intel with architectural performance monitoring";
-	case PERFCTR_X86_AMD_CORE:
-		return "AMD with core performance counters";
-	default:
-		return "unknown CPU type";
+	int fd = perfctr_device_open(), result;
+
+	if (fd < 0)
+		return -1;
+	result = perfctr_info(fd, info);
+	perfctr_close_failed(fd);
+	return result;
+}
+
+int _perfctr_abi_check_fd(int fd, unsigned int user_abi_version)
+{
+	const unsigned int major = 0xff000000u;
+	struct perfctr_dev_info device_info;
+
+	if (perfctr_device_info(fd, &device_info) < 0)
+		return -1;
+	if ((user_abi_version ^ PERFCTR_ABI_VERSION) & major) {
+		errno = EPROTO;
+		return -1;
 	}
+	return 0;
+}
+
+int perfctr_abi_check_fd(int fd)
+{
+	return _perfctr_abi_check_fd(fd, PERFCTR_ABI_VERSION);
 }
 
 /* ---------------------------------- CPUs --------------------------------- */

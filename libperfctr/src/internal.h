@@ -72,6 +72,12 @@ HIDDEN int perfctr_device_errno(int32_t error);
 /* Did counting end with an error?  0, or -1 and errno. */
 HIDDEN int perfctr_device_end(const struct perfctr_dev_sums *sums);
 
+/* CPUID leaf 1, EAX: family, model and stepping; 0 if there is no such leaf. */
+HIDDEN uint32_t perfctr_cpu_signature(void);
+
+/* perfctr_info.cpu_type of a device's "vendor" and a CPU's signature. */
+HIDDEN unsigned int perfctr_cpu_type(uint32_t vendor, uint32_t signature);
+
 /* vperfctr_read_state() and its like. */
 HIDDEN int perfctr_read_state(int fd, struct perfctr_sum_ctrs *sums,
 			      struct vperfctr_control *control);

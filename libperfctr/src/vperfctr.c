@@ -68,14 +68,19 @@ void vperfctr_close(struct vperfctr *self)
 	munmap(self, 2 * PERFCTR_PAGE_BYTES);
 }
 
-int vperfctr_control(const struct vperfctr *self,
-		     struct vperfctr_control *control)
+static int control_by(int fd, const struct vperfctr_control *control)
 {
 	struct perfctr_dev_control device_control;
 
 	if (perfctr_control_to_device(control, &device_control) < 0)
 		return -1;
-	return perfctr_device_control(self->fd, &device_control);
+	return perfctr_device_control(fd, &device_control);
+}
+
+int vperfctr_control(const struct vperfctr *self,
+		     struct vperfctr_control *control)
+{
+	return control_by(self->fd, control);
 }
 
 int vperfctr_stop(const struct vperfctr *self)
@@ -139,4 +144,44 @@ int vperfctr_info(const struct vperfctr *self, struct perfctr_info *info)
 struct perfctr_cpus_info *vperfctr_cpus_info(const struct vperfctr *self)
 {
 	return perfctr_cpus_info(self->fd);
+}
+
+/* --------------------------- by a file descriptor ------------------------ */
+
+int _vperfctr_open(int creat)
+{
+	struct perfctr_dev_info info;
+	int fd = perfctr_device_open();
+
+	if (fd < 0)
+		return -1;
+	if (perfctr_device_info(fd, &info) < 0)
+		goto err;
+	/*
+	 * A thread without counters gets an unbound handle: so clients ask
+	 * what counters there are, and create none for it.
+	 */
+	if (ioctl(fd, creat ? PERFCTR_IOC_CREATE : PERFCTR_IOC_OPEN) < 0 &&
+	    (creat || errno != ESRCH))
+		goto err;
+	return fd;
+
+err:
+	perfctr_close_failed(fd);
+	return -1;
+}
+
+int _vperfctr_control(int fd, const struct vperfctr_control *control)
+{
+	return control_by(fd, control);
+}
+
+int _vperfctr_read_control(int fd, struct vperfctr_control *control)
+{
+	return perfctr_read_state(fd, NULL, control);
+}
+
+int _vperfctr_read_sum(int fd, struct perfctr_sum_ctrs *sums)
+{
+	return perfctr_read_state(fd, sums, NULL);
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -148,12 +149,21 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	return 0;
 }
 
+/* The CPU's family and model: not the build host's. */
+static uint32_t signature;
+
+uint32_t __wrap_perfctr_cpu_signature(void)
+{
+	return signature;
+}
+
 static int reset(void **state)
 {
 	(void)state;
 	memset(&device, 0, sizeof(device));
 	open_error = memory_error = 0;
 	memory_fd = -1;
+	signature = 0x506e3; /* Skylake */
 	device.info.cpus = 4;
 	device.info.version = PERFCTR_ABI_VERSION_DEV;
 	device.info.vendor = PERFCTR_VENDOR_INTEL;
@@ -518,11 +528,248 @@ static void test_info(void **state)
 	assert_string_equal(perfctr_info_cpu_name(&info),
 			    "Intel with architectural performance monitoring");
 	device.info.vendor = PERFCTR_VENDOR_AMD;
+	signature = 0x800f12; /* family 17h */
 	assert_int_equal(perfctr_info(device.fd, &info), 0);
 	assert_int_equal(info.cpu_type, PERFCTR_X86_AMD_CORE);
 	info.cpu_type = 9999;
 	assert_non_null(perfctr_info_cpu_name(&info));
 	vperfctr_close(self);
+}
+
+/* perfctr 2.6's types, of CPUs by CPUID leaf 1. */
+static void test_cpu_types(void **state)
+{
+	static const struct {
+		uint32_t vendor, signature;
+		unsigned int type;
+	} cpus[] = {
+		{PERFCTR_VENDOR_INTEL, 0x6f6, PERFCTR_X86_INTEL_CORE2},
+		{PERFCTR_VENDOR_INTEL, 0x10676, PERFCTR_X86_INTEL_CORE2},
+		{PERFCTR_VENDOR_INTEL, 0x106c2, PERFCTR_X86_INTEL_ATOM},
+		{PERFCTR_VENDOR_INTEL, 0x106a5, PERFCTR_X86_INTEL_NHLM},
+		{PERFCTR_VENDOR_INTEL, 0x106e5, PERFCTR_X86_INTEL_NHLM},
+		{PERFCTR_VENDOR_INTEL, 0x206e6, PERFCTR_X86_INTEL_NHLM},
+		{PERFCTR_VENDOR_INTEL, 0x20652, PERFCTR_X86_INTEL_WSTMR},
+		{PERFCTR_VENDOR_INTEL, 0x206c2, PERFCTR_X86_INTEL_WSTMR},
+		{PERFCTR_VENDOR_INTEL, 0x206a7, PERFCTR_X86_INTEL_SNB},
+		{PERFCTR_VENDOR_INTEL, 0x206d7, PERFCTR_X86_INTEL_SNB},
+		{PERFCTR_VENDOR_INTEL, 0x306a9, PERFCTR_X86_INTEL_ARCH},
+		{PERFCTR_VENDOR_INTEL, 0x506e3, PERFCTR_X86_INTEL_ARCH},
+		/* Family 5, whose model has no extension. */
+		{PERFCTR_VENDOR_INTEL, 0x105a0, PERFCTR_X86_INTEL_ARCH},
+		{PERFCTR_VENDOR_AMD, 0x100f23, PERFCTR_X86_AMD_FAM10H},
+		{PERFCTR_VENDOR_AMD, 0x200f31, PERFCTR_X86_AMD_FAM10H},
+		{PERFCTR_VENDOR_AMD, 0x300f10, PERFCTR_X86_AMD_CORE},
+		{PERFCTR_VENDOR_AMD, 0x600f12, PERFCTR_X86_AMD_CORE},
+		{PERFCTR_VENDOR_AMD, 0xa20f10, PERFCTR_X86_AMD_CORE},
+		{0, 0x506e3, PERFCTR_X86_GENERIC},
+	};
+	struct perfctr_info info;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cpus) / sizeof(cpus[0]); i++) {
+		const struct perfctr_event_set *set;
+
+		device.info.vendor = cpus[i].vendor;
+		signature = cpus[i].signature;
+		assert_int_equal(perfctr_get_info(&info), 0);
+		assert_int_equal(info.cpu_type, cpus[i].type);
+		assert_int_equal(fcntl(device.fd, F_GETFD), -1);
+		assert_string_not_equal(perfctr_info_cpu_name(&info),
+					"unknown CPU type");
+		set = perfctr_cpu_event_set(info.cpu_type);
+		if (info.cpu_type == PERFCTR_X86_GENERIC) {
+			assert_null(set);
+			continue;
+		}
+		assert_non_null(set);
+		assert_int_equal(set->cpu_type, info.cpu_type);
+		assert_true(set->nevents >= 6);
+	}
+	/* What perfctr 2.6's own clients compare with. */
+	assert_int_equal(PERFCTR_X86_AMD_FAM10, 19);
+	assert_int_equal(PERFCTR_X86_INTEL_COREI7, 21);
+	assert_null(perfctr_cpu_event_set(PERFCTR_X86_INTEL_P4));
+	assert_null(perfctr_cpu_event_set(~0u));
+	open_error = EACCES;
+	assert_int_equal(perfctr_get_info(&info), -1);
+	assert_int_equal(errno, EACCES);
+}
+
+/* The event with that name; its event select. */
+static unsigned int event_select(unsigned int cpu_type, const char *name)
+{
+	const struct perfctr_event_set *set = perfctr_cpu_event_set(cpu_type);
+	const struct perfctr_event *event;
+
+	for (event = set->events; event < set->events + set->nevents; event++)
+		if (strcmp(event->name, name) == 0)
+			return event->evntsel +
+			       (event->unit_mask
+					? event->unit_mask->default_value * 256u
+					: 0u);
+	return 0;
+}
+
+static void test_event_sets(void **state)
+{
+	const unsigned int intel = PERFCTR_X86_INTEL_NHLM;
+
+	(void)state;
+	assert_int_equal(event_select(intel, "INSTRUCTIONS_RETIRED"), 0xc0);
+	assert_int_equal(event_select(intel, "UNHALTED_REFERENCE_CYCLES"),
+			 0x13c);
+	assert_int_equal(event_select(intel, "LAST_LEVEL_CACHE_MISSES"),
+			 0x412e);
+	assert_int_equal(event_select(PERFCTR_X86_AMD_FAM10H,
+				      "CPU_CLOCKS_NOT_HALTED"),
+			 0x76);
+}
+
+static void test_abi_check(void **state)
+{
+	const int fd = _vperfctr_open(0);
+
+	(void)state;
+	assert_int_equal(perfctr_abi_check_fd(fd), 0);
+	/* Another minor version fits, another major one does not. */
+	assert_int_equal(_perfctr_abi_check_fd(fd, 0x05010000), 0);
+	assert_int_equal(_perfctr_abi_check_fd(fd, 0x06000000), -1);
+	assert_int_equal(errno, EPROTO);
+	device.info.version++;
+	assert_int_equal(perfctr_abi_check_fd(fd), -1);
+	assert_int_equal(errno, EPROTO);
+	close(fd);
+}
+
+static void test_by_descriptor(void **state)
+{
+	struct vperfctr_control control = one_event(), got;
+	struct perfctr_sum_ctrs sums;
+	int fd;
+
+	(void)state;
+	fd = _vperfctr_open(1);
+	assert_true(fd >= 0);
+	assert_int_equal(device.calls[1], 1); /* CREATE */
+	assert_int_equal(device.calls[2], 0); /* OPEN */
+	assert_int_equal(_vperfctr_control(fd, &control), 0);
+	assert_int_equal(device.control.nr, 1);
+	assert_int_equal(_vperfctr_read_control(fd, &got), 0);
+	assert_memory_equal(&got, &control, sizeof(got));
+	device.sums.nr = 1;
+	device.sums.tsc = 7;
+	device.sums.pmc[0] = 8;
+	memset(&sums, 0xff, sizeof(sums));
+	assert_int_equal(_vperfctr_read_sum(fd, &sums), 0);
+	assert_int_equal(sums.tsc, 7);
+	assert_int_equal(sums.pmc[0], 8);
+	assert_int_equal(sums.pmc[PERFCTR_MAX_PMCS - 1], 0);
+	close(fd);
+
+	device.errors[1] = EEXIST;
+	assert_int_equal(_vperfctr_open(1), -1);
+	assert_int_equal(errno, EEXIST);
+	assert_int_equal(fcntl(device.fd, F_GETFD), -1);
+
+	/* Without counters, a descriptor to ask by. */
+	device.errors[2] = ESRCH;
+	fd = _vperfctr_open(0);
+	assert_true(fd >= 0);
+	device.errors[3] = ENOENT;
+	assert_int_equal(_vperfctr_control(fd, &control), -1);
+	assert_int_equal(errno, ENOENT);
+	close(fd);
+	device.errors[2] = EBUSY;
+	assert_int_equal(_vperfctr_open(0), -1);
+	assert_int_equal(errno, EBUSY);
+	device.info.version++;
+	assert_int_equal(_vperfctr_open(0), -1);
+	assert_int_equal(errno, EPROTO);
+}
+
+/* What @print prints with @argument. */
+static void printed(void (*print)(const void *), const void *argument,
+		    char *text, size_t size)
+{
+	FILE *file = tmpfile();
+	int saved = dup(STDOUT_FILENO);
+	size_t length;
+
+	assert_non_null(file);
+	fflush(stdout);
+	dup2(fileno(file), STDOUT_FILENO);
+	print(argument);
+	fflush(stdout);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	rewind(file);
+	length = fread(text, 1, size - 1, file);
+	text[length] = '\0';
+	fclose(file);
+}
+
+static void print_info(const void *info)
+{
+	perfctr_info_print(info);
+}
+
+static void print_cpus(const void *cpus)
+{
+	perfctr_cpus_info_print(cpus);
+}
+
+static void print_control(const void *control)
+{
+	perfctr_cpu_control_print(control);
+}
+
+static void test_printing(void **state)
+{
+	struct perfctr_cpu_control control = {
+		.tsc_on = 1,
+		.nractrs = 1,
+		.nrictrs = 1,
+		.pmc_map = {PERFCTR_PMC_FIXED + 2, 1},
+		.evntsel = {0x410000, 0x5100c0},
+		.evntsel_high = {0, 3},
+		.ireset = {0, -1000},
+	};
+	struct perfctr_cpus_info *cpus;
+	struct perfctr_info info;
+	char text[1000];
+
+	(void)state;
+	signature = 0x106a5;
+	device.info.features = PERFCTR_FEAT_SAMPLING;
+	assert_int_equal(perfctr_get_info(&info), 0);
+	printed(print_info, &info, text, sizeof(text));
+	assert_non_null(strstr(text, "5.2\n"));
+	assert_non_null(strstr(text, "21 (Intel Nehalem)\n"));
+	assert_non_null(strstr(text, "0x7 rdpmc rdtsc pcint\n"));
+	assert_non_null(strstr(text, "2600000\n"));
+
+	printed(print_control, &control, text, sizeof(text));
+	assert_non_null(strstr(text, "fixed 2, event select 0x00410000\n"));
+	assert_non_null(strstr(text, "counter 1, event select 0x005100c0, "
+				     "high half 0x00000003, ireset -1000\n"));
+	/* More entries than there can be. */
+	control.nractrs = control.nrictrs = ~0u;
+	printed(print_control, &control, text, sizeof(text));
+
+	cpus = calloc(1, sizeof(*cpus));
+	cpus->cpus = calloc(1, sizeof(*cpus->cpus) + 2 * sizeof(int));
+	cpus->cpus_forbidden = calloc(1, sizeof(*cpus->cpus));
+	cpus->cpus->nrwords = 2;
+	cpus->cpus->mask[0] = 0x5;
+	cpus->cpus->mask[1] = 0x2;
+	printed(print_cpus, cpus, text, sizeof(text));
+	assert_non_null(strstr(text, "0,2,33 (3)\n"));
+	assert_non_null(strstr(text, "(0)\n"));
+	free(cpus->cpus_forbidden);
+	free(cpus->cpus);
+	free(cpus);
 }
 
 static void test_state_that_can_not_be_said(void **state)
@@ -1001,6 +1248,11 @@ int main(void)
 		cmocka_unit_test_setup(test_read_state, reset),
 		cmocka_unit_test_setup(test_stop_and_unlink, reset),
 		cmocka_unit_test_setup(test_info, reset),
+		cmocka_unit_test_setup(test_cpu_types, reset),
+		cmocka_unit_test_setup(test_event_sets, reset),
+		cmocka_unit_test_setup(test_abi_check, reset),
+		cmocka_unit_test_setup(test_by_descriptor, reset),
+		cmocka_unit_test_setup(test_printing, reset),
 		cmocka_unit_test_setup(test_state_that_can_not_be_said, reset),
 		cmocka_unit_test_setup(test_group_control, reset),
 		cmocka_unit_test_setup(test_group_control_errors, reset),

@@ -428,7 +428,10 @@ struct perfctr_dev_cpu {
  * that has ended; for another running thread as of its last switch. ENOENT.
  */
 #define PERFCTR_IOC_READ	_IOR(PERFCTR_IOC_MAGIC, 5, struct perfctr_dev_sums)
-/* The control in force (nr 0: none).  ENOENT. */
+/*
+ * The control in force (nr 0: none); of a thread that has exited the last one,
+ * without its signal.  ENOENT.
+ */
 #define PERFCTR_IOC_GET_CONTROL	_IOR(PERFCTR_IOC_MAGIC, 6, struct perfctr_dev_control)
 /* End the set.  Only by the thread itself (EPERM).  ENOENT. */
 #define PERFCTR_IOC_UNLINK	_IO(PERFCTR_IOC_MAGIC, 7)

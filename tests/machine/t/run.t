@@ -87,6 +87,10 @@ ok "with the kernel's words" grep -q 'Kernel panic' "$work/err"
 PERFCTR_QEMU=/bin/false lab "$1" -- true 2>"$work/err"
 ok "QEMU's end gives 125" test $? = 125
 
+ok "another processor" test "$(lab "$1" --cpu intel --cpu-model Nehalem -- grep -m 1 '^model' /proc/cpuinfo | tr -d '[:space:]')" = model:26
+lab "$1" --cpu intel --cpu-model phenom -- true 2>"$work/err"
+ok "not another vendor's" test $? = 125
+
 lab "$1" -- sh -c 'sleep 3; echo one' >"$work/one" &
 lab "$1" -- sh -c 'sleep 3; echo two' >"$work/two"
 wait $!

@@ -26,6 +26,11 @@ ran() {
 # Their loops: i++, a compare and a jump, with i in memory, 10^6 times.
 ran strerror '^this guest has counters$'
 ran info '^(AMD|Intel) .*, [0-9]+ counters, TSC [0-9]+\.[0-9]{3} MHz, [0-9]+ CPUs, sampling: (yes|no)$'
+ran abi '^the same$'
+ran print '^cpu_type  .*\((AMD|Intel) .*\)$'
+match "$OUT" '^cpus  *0.* \([0-9]+\)$' "... and the CPUs"
+match "$OUT" '^entry 0  *counter 0, event select 0x004100c0$' "... and a control"
+ran events '^0x00c0 [A-Z0-9]+_(INSTRUCTIONS_RETIRED|RETIRED_INSTRUCTIONS)$'
 ran open '^created$'
 is "$(printf '%s\n' "$OUT" | tail -n 1)" "there already" "... and what it should in its second line"
 ran libperfctr '^[0-9]+ instructions$'
