@@ -118,7 +118,7 @@ static int f%d(struct node *list, int *table, int n)
 
 
 def gnugo():
-    yield 'game', 'boardsize 9\nkomi 5.5\n' + 'genmove b\ngenmove w\n' + 'showboard\nquit\n'
+    yield 'game', 'boardsize 9\nkomi 5.5\n' + 2 * 'genmove b\ngenmove w\n' + 'showboard\nquit\n'
 
 
 def hmmer():
@@ -164,7 +164,7 @@ def x264():
 
 def xalan():
     random, out = Random(7), ['<?xml version="1.0"?>\n<library>\n']
-    for n in range(230):
+    for n in range(300):
         out.append('  <book id="b%d" year="%d"><title>%s</title><author>%s</author>'
                    '<pages>%d</pages></book>\n'
                    % (n, 1900 + random.below(120), ' '.join(words(random, 4)) if n % 20 == 0 else
