@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/perf_event.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "native.h"
 
 #define MOST_EVENTS 8
 
@@ -29,17 +30,9 @@ static _Noreturn void die(const char *what)
 
 static int open_event(uint64_t code, pid_t pid)
 {
-	struct perf_event_attr attr;
+	struct perf_event_attr attr = native_event(code);
 	int fd;
 
-	memset(&attr, 0, sizeof(attr));
-	attr.size = sizeof(attr);
-	attr.type = PERF_TYPE_RAW;
-	attr.config = code;
-	attr.exclude_kernel = 1;
-	attr.exclude_hv = 1;
-	/* Never by turns: if it has no counter, the read fails. */
-	attr.pinned = 1;
 	attr.inherit = 1;
 	attr.disabled = 1;
 	attr.enable_on_exec = 1;

@@ -5,30 +5,22 @@
  * native guest: no Xen, no perfctr.
  */
 
-#include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "codes.h"
+#include "native.h"
 #include "regions.h"
 
 static int number, failed;
 
 static int open_event(uint32_t code)
 {
-	struct perf_event_attr attr;
+	struct perf_event_attr attr = native_event(code);
 
-	memset(&attr, 0, sizeof(attr));
-	attr.size = sizeof(attr);
-	attr.type = PERF_TYPE_RAW;
-	attr.config = code;
-	attr.exclude_kernel = 1;
-	attr.exclude_hv = 1;
-	attr.pinned = 1;
 	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
 }
 
