@@ -27,7 +27,8 @@ act() {
 	case $random in
 	0 | 1) xl pause fuzz && xl unpause fuzz ;;
 	2 | 3) random 2; xl vcpu-pin fuzz all $random ;;
-	4) xen-perfctr set fuzz denied ;;
+	# Not for long: nothing else would be tried then.
+	4) xen-perfctr set fuzz denied && xen-perfctr set fuzz sample ;;
 	5) xen-perfctr set fuzz count ;;
 	6) xen-perfctr set fuzz sample ;;
 	7) xen-perfctr set fuzz sample --deny 0xc2,0x76 ;;
