@@ -9,10 +9,10 @@
 
 . /put/tap.sh
 . /put/domains.sh
-kind=$1 seed=${4:-1}
+kind=$1 long=$3 seed=${4:-1}
 tmp=$(mktemp -d)
 sequences=${5:-3000} destroyed=1
-[ "$3" != long ] || sequences=${5:-500000} destroyed=10
+[ "$long" != long ] || sequences=${5:-500000} destroyed=10
 
 # random N: 0 to N - 1 in $random; the same numbers for the same seed
 state=$seed
@@ -63,16 +63,8 @@ fuzz() {
 		insmod /lib/perfctr-fuzz.ko seed='"$1"' sequences=1000000000 || exit
 		echo "on and on"
 		sleep 1000000' >"$tmp/fuzz" 2>&1 &
-	pid=$!
-	heard ^begun
-}
-
-# heard PATTERN: wait for that line; false if the domain has ended before
-heard() {
-	until grep -qs "$1" "$tmp/fuzz"; do
-		kill -0 $pid 2>/dev/null || return 1
-		sleep 0.1
-	done
+	pid_fuzz=$!
+	said fuzz begun
 }
 
 # In the midst of it
@@ -81,15 +73,13 @@ destroy() {
 	random 10
 	sleep 0.0$random
 	xl destroy fuzz
-	wait $pid
+	wait $pid_fuzz
 }
 
-long=
-[ "$3" != long ] || long=1
 begin steady "" instructions
 fuzz "$seed" "$sequences"
 acts=0
-until grep -q ^result "$tmp/fuzz" || ! kill -0 $pid 2>/dev/null; do
+until grep -q ^result "$tmp/fuzz" || ! kill -0 $pid_fuzz 2>/dev/null; do
 	# It may be busy with another one.
 	act >"$tmp/act" 2>&1 || diag "act $acts: $(cat "$tmp/act")"
 	random 10
@@ -104,7 +94,7 @@ diag "$(grep "vCPU . *: " "$tmp/fuzz")"
 is "$(grep -E 'violation:|BUG|WARNING|Oops|Call Trace|general protection' "$tmp/fuzz")" "" "nor for its kernel"
 between $acts 3 1000000000 "what dom0 did to it meanwhile"
 
-check "it goes on" heard "on and on"
+check "it goes on" said fuzz "on and on"
 destroy
 for n in $(seq $((destroyed - 1))); do
 	fuzz $((seed + n)) 1000000000
