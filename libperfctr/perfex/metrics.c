@@ -148,7 +148,7 @@ static int add_event(struct options *options, const char *text,
 {
 	if (!text || has(options, text, group))
 		return 0;
-	if (options_add_events(options->event_texts, options->event_groups,
+	if (events_add(options->event_texts, options->event_groups,
 			       &options->nr_events, PERFCTR_MAX_COUNTERS, text,
 			       message) < 0)
 		return -1;
@@ -163,7 +163,7 @@ static int add_metric(struct options *options, const struct metric *metric,
 
 	/* Where they take turns, its two events have theirs together. */
 	if (options->multiplex && metric->denominator) {
-		last = options_next_group(options->event_groups,
+		last = events_next_group(options->event_groups,
 					  options->nr_events);
 		for (i = 1; i < last; i++)
 			if (has(options, metric->numerator, i) &&

@@ -170,7 +170,7 @@ static int take_option(struct options *options, int option,
 {
 	switch (option) {
 	case 'e':
-		return options_add_events(
+		return events_add(
 			options->event_texts, options->event_groups,
 			&options->nr_events, PERFCTR_MAX_COUNTERS, optarg,
 			message);

@@ -105,7 +105,7 @@ int record_options_parse(struct record_options *options, int argc, char **argv,
 				     NULL)) != -1) {
 		switch (option) {
 		case 'e':
-			if (options_add_events(options->event_texts, NULL,
+			if (events_add(options->event_texts, NULL,
 					       &options->nr_events,
 					       LENGTH(options->event_texts),
 					       optarg, message) < 0)

@@ -3,13 +3,10 @@
  * What perfex's files share.  Who calls whom:
  *
  *	main.c		what is asked for
- *	options.c	the command line; options_events.c lists of events, help.c
+ *	options.c	the command line; help.c
  *	count.c		counting, in order
  *	choose.c	the events that are counted here
- *	events.c	an event's text to its event select	-> names.c
- *	names.c		libpfm4's names
  *	metrics.c	what two counts say together
- *	assign.c	which counter counts which event
  *	run.c		the command, counted or sampled
  *	attach.c	threads that run already
  *	pace.c		delay, intervals, and the time that is up
@@ -19,7 +16,10 @@
  *	info.c		what there is to count, and with
  *	selftest.c	does it count?  verdict.c
  *
- * profile.h has those of perfex record and perfex report.
+ * profile.h has those of perfex record and perfex report; ../events/resolve.h what
+ * perfex shares with libperfctr-events: lists of events, an event's text to its
+ * event select, libpfm4's names, and which counter counts which event.
+ * wording.c has what perfex says there.
  *
  * Everything but main.c, count.c, run.c, attach.c, record.c and selftest.c is
  * free of the device, so it is tested on any host (tests/unit).
@@ -34,6 +34,8 @@
 
 #include "internal.h"
 
+#include "../events/resolve.h"
+
 /* Exit statuses of perfex's own, beside those of the command; as env(1). */
 enum {
 	EXIT_USAGE = 2,    /* can't be counted like that, or not here */
@@ -41,15 +43,6 @@ enum {
 	EXIT_NOT_EXECUTABLE = 126,
 	EXIT_NOT_FOUND = 127,
 };
-
-/* One line for the user, without "perfex: " and newline. */
-struct message {
-	char text[1024];
-};
-
-/* Writes it; returns -1, for "return complain(...)". */
-int complain(struct message *message, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
 
 /* ---------------------------------- output.c ----------------------------- */
 
@@ -90,110 +83,6 @@ int output_write(struct output *output, const char *text, size_t size,
  */
 bool progress_wanted(void);
 void progress(const char *text);
-
-/* ------------------------------ events.c, names.c ------------------------ */
-
-/* The CPU that events are resolved for. */
-struct cpu {
-	uint32_t vendor; /* PERFCTR_VENDOR_*, or 0 */
-	uint32_t family; /* with the extended one added (CPUID 1) */
-	uint32_t model;
-	char brand[49];
-};
-
-/* By the CPUID instruction. */
-void cpu_identify(struct cpu *cpu);
-
-#define EVTSEL_UNIT_MASK 0x000000ff0000ff00ull
-#define EVTSEL_USR       0x00010000ull
-#define EVTSEL_OS        0x00020000ull
-#define EVTSEL_INT       0x00100000ull
-#define EVTSEL_EN        0x00400000ull
-
-#define NO_COUNTER UINT32_MAX
-
-struct event {
-	char name[128];  /* as the user wrote it */
-	uint64_t evtsel; /* enable and interrupt bits clear */
-	uint32_t pinned; /* RDPMC operand asked for, or NO_COUNTER */
-	uint32_t fixed; /* operand of the fixed counter for it, or NO_COUNTER */
-	bool fixed_only; /* no general counter can count it */
-	bool by_code;    /* given as a code, so meant for a general counter */
-	bool host;       /* Xen's own execution, too */
-	uint32_t index;  /* operand of its counter: assign_counters() */
-	uint32_t slot;   /* whose turn it shares: assign_counters() */
-	uint32_t group; /* not 0: has one slot with all others of this number */
-};
-
-/*
- * Resolve what the user wrote after -e:
- *	ALIAS[:u][:k][:h][@COUNTER]
- *	LIBPFM4-NAME[:ATTRIBUTE]...[:h][@COUNTER]
- *	CODE[/HIGH][:u][:k][:h][@COUNTER]	hexadecimal, begins with a digit
- * @info: what the device says, or NULL if there is none; only for whether an
- * event exists.  Returns 0, or with @message EVENT_WRONG, or EVENT_UNSUPPORTED
- * if there is such an event, but not on this CPU.
- */
-#define EVENT_WRONG       (-1)
-#define EVENT_UNSUPPORTED (-2)
-int event_resolve(struct event *event, const char *text, const struct cpu *cpu,
-		  const struct perfctr_dev_info *info, struct message *message);
-
-/*
- * Can it be counted here: bits, privilege modes.  Returns 0, or as
- * event_resolve(): unsupported is what this guest may not count.
- */
-int event_check(const struct event *event, const struct perfctr_dev_info *info,
-		struct message *message);
-
-/* The @i-th alias that this CPU has; false: no more. */
-bool alias_next(unsigned int *i, const struct cpu *cpu,
-		const struct perfctr_dev_info *info, const char **name,
-		const char **description, uint64_t *code);
-
-/* Before all else of names.c: whose CPU it is. */
-void names_initialize(uint32_t vendor);
-
-/* Has libpfm4 names for this CPU? */
-bool names_known(void);
-
-/*
- * The event select of a libpfm4 name, without a mode if it does not say which.
- * Returns 0, or -1 with @message; ENOENT as *@error if there is no such event
- * at all.
- */
-int names_resolve(const char *text, uint64_t *evtsel, int *error,
-		  struct message *message);
-
-/* Calls @visit with each event name that libpfm4 has for this CPU. */
-void names_for_each(void (*visit)(const char *name, void *data), void *data);
-
-/*
- * libpfm4's events, their unit masks and what they count; those whose name
- * matches.  Returns how many.
- */
-unsigned int names_list(FILE *stream, const char *pattern);
-
-/*
- * A part of the name, or, with *, ? or [, all of it; upper and lower case are
- * the same.  NULL: any name.
- */
-bool name_matches(const char *name, const char *pattern);
-
-/* ---------------------------------- assign.c ----------------------------- */
-
-/*
- * Give each event a counter: "index" of each.  Without @multiplex all of them
- * are counted at once; with it those that do not fit take turns: "slot" of
- * each, from 0 on, the same for all of a group.  Returns the number of slots (at least 1), or -1 with
- * @message.
- */
-int assign_counters(struct event *events, unsigned int nr,
-		    const struct perfctr_dev_info *info, bool multiplex,
-		    struct message *message);
-
-/* "pmc3" or "fixed0"; the longest has 15 characters and the end. */
-const char *counter_name(uint32_t index, char name[16]);
 
 /* --------------------------------- choose.c ------------------------------ */
 
@@ -273,16 +162,6 @@ struct options {
 int options_parse(struct options *options, int argc, char **argv,
 		  struct message *message);
 void options_free(struct options *options);
-/*
- * The events of -e LIST, behind the *@nr that there are in @texts, which has room
- * for @most; each is to be freed.  @groups: the number of its group, or 0; NULL:
- * there are no groups.  -1 with @message.
- */
-int options_add_events(char **texts, unsigned int *groups, unsigned int *nr,
-		       unsigned int most, const char *list,
-		       struct message *message);
-/* A number that no group has. */
-unsigned int options_next_group(const unsigned int *groups, unsigned int nr);
 void options_help(FILE *stream);
 
 /* --------------------------------- metrics.c ----------------------------- */
@@ -370,9 +249,6 @@ void read_counts(const int *fds, unsigned int nr, bool records,
 void ignore_broken_pipes(void);
 bool broken_pipes_were_ignored(void);
 
-/* Why the host's policy denies @event. */
-void explain_denied(const struct event *event, struct message *message);
-
 /* Which event of @control is it that can't be counted even alone? */
 unsigned int find_denied(int fd, const struct perfctr_dev_control *control);
 
@@ -382,8 +258,7 @@ int pass_on(int wait_status);
 /* Did @result lose counts that the user had reason to expect? */
 bool is_failure(const struct result *result);
 
-/* What a failed open, or ioctl, of the device means, and what to do. */
-void explain_open(int error, struct message *message);
+/* What a failed ioctl of the device means, and what to do. */
 void explain_device(int error, struct message *message);
 
 /* ---------------------------------- attach.c ----------------------------- */

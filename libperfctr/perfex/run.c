@@ -20,32 +20,6 @@
 
 #include "perfex.h"
 
-void explain_open(int error, struct message *message)
-{
-	const char *path = perfctr_device_path();
-
-	switch (error) {
-	case ENOENT:
-	case ENXIO:
-	case ENODEV:
-		complain(
-			message,
-			"there is no %s: load the kernel module perfctr (as root: modprobe perfctr, or insmod perfctr.ko)",
-			path);
-		break;
-	case EACCES:
-	case EPERM:
-		complain(
-			message,
-			"Permission denied to open %s: its mode (ls -l %s) says who may count; root can change it",
-			path, path);
-		break;
-	default:
-		complain(message, "%s: %s", path, strerror(error));
-		break;
-	}
-}
-
 void explain_device(int error, struct message *message)
 {
 	switch (error) {
@@ -211,14 +185,6 @@ static ssize_t read_failure(int fd, struct child_failure *failure)
 		size = read(fd, failure, sizeof(*failure));
 	while (size < 0 && errno == EINTR);
 	return size;
-}
-
-void explain_denied(const struct event *event, struct message *message)
-{
-	complain(
-		message,
-		"event %s: the host's policy does not let this guest count it (xen-perfctr in dom0; perfctr_allow= or perfctr_deny= in xl.cfg)",
-		event->name);
 }
 
 static int explain_failure(const struct child_failure *failure,

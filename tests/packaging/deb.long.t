@@ -57,12 +57,12 @@ check "the packages build where just their build dependencies are" root buildd "
 	--customize-hook='chroot "$1" env -u TMPDIR HOME=/root LC_ALL=C.UTF-8 sh /b/build.sh' \
 	--customize-hook='mkdir -p '"$tmp"'/debs && cp "$1"/b/build/deb/* '"$tmp"'/debs/'
 is "$(cd "$tmp/debs" && ls ./*.deb | sed 's/_.*//;s/^..//' | grep -v dbgsym | tr '\n' ' ')" \
-	"libperfctr-dev libperfctr5 perfctr-dkms perfctr-xen-source perfex xen-perfctr " "there are these"
+	"libperfctr-dev libperfctr-events1 libperfctr5 perfctr-dkms perfctr-xen-source perfex xen-perfctr " "there are these"
 is "$(grep -E '^(E|W):' "$tmp/debs/lintian")" "" "lintian has no errors and no warnings"
 is "$(grep -iE 'warning: ' "$tmp/debs/build.log")" "" "... and building had none"
 # All of what "make install" installs is in some package, but for the module itself.
 is "$(for deb in "$tmp"/debs/*.deb; do dpkg-deb -c "$deb"; done | awk '$6 ~ /man3\/[a-z_]*\.3\.gz$/' | wc -l)" \
-	"$(($(sed -n '/^global:/,/^local:/p' libperfctr/libperfctr.map | grep -c ';$') + 2))" "a manual page for each function"
+	"$(($(sed -n '/^global:/,/^local:/p' libperfctr/*.map | grep -c ';$') + 2))" "a manual page for each function"
 
 # --- installed, used, purged ---
 mkdir "$tmp/t" "$tmp/t/debs"

@@ -35,16 +35,16 @@ diag "kernels: $old, $new, $newest"
 # ... and what a kernel does, which comes later
 # shellcheck disable=SC2086 # here and below: options are words
 check "what the packages depend on" $apt install "$old" dkms man-db bash-completion adduser pkg-config gcc libc6-dev \
-	libdw1 libelf1 libpfm4 libprotobuf-c1 zlib1g libxencall1 libxenstore4 git initramfs-tools udev
+	libdw1 libelf1 libpfm4-dev libprotobuf-c1 zlib1g libxencall1 libxenstore4 git initramfs-tools udev
 mandb -q >/dev/null 2>&1
 state >before
 
 # --- installed ---
 # shellcheck disable=SC2086
-check "all packages install" $apt install ./debs/libperfctr5_*.deb ./debs/libperfctr-dev_*.deb ./debs/perfex_*.deb \
+check "all packages install" $apt install ./debs/libperfctr5_*.deb ./debs/libperfctr-events1_*.deb ./debs/libperfctr-dev_*.deb ./debs/perfex_*.deb \
 	./debs/perfctr-dkms_*.deb ./debs/xen-perfctr_*.deb ./debs/perfctr-xen-source_*.deb
 is "$(dpkg --audit)" "" "... dpkg has nothing to say"
-is "$(dpkg --verify libperfctr5 libperfctr-dev perfex perfctr-dkms xen-perfctr perfctr-xen-source)" "" "... all files are right"
+is "$(dpkg --verify libperfctr5 libperfctr-events1 libperfctr-dev perfex perfctr-dkms xen-perfctr perfctr-xen-source)" "" "... all files are right"
 version=$(dpkg-query -W -f '${Version}' perfex)
 
 # --- used ---
@@ -69,8 +69,23 @@ EOF
 check "a program builds against libperfctr-dev" gcc -Wall -Werror -o use use.c $(pkg-config --cflags --libs libperfctr)
 try ./use
 is "$STATUS" 3 "... and runs"
+cat >named.c <<'EOF'
+#include <perfctr_events.h>
+
+int main(void)
+{
+	if (perfctr_events_open("instructions", 0))
+		return 0;
+	puts(perfctr_events_error());
+	return 3;
+}
+EOF
+# shellcheck disable=SC2046
+check "so does one that names its events" gcc -Wall -Werror -o named named.c $(pkg-config --cflags --libs libperfctr-events)
+try ./named
+match "$STATUS $OUT" '^3 .*modprobe perfctr' "... and runs"
 for page in perfex.1 perfex-record.1 perfex-report.1 libperfctr.3 vperfctr_read_pmc.3 gperfctr_start.3 \
-	perfctr_sampling.3 perfctr.4 xen-perfctr.8; do
+	perfctr_region_begin.3 perfctr_sampling.3 perfctr.4 xen-perfctr.8; do
 	match "$(man "${page##*.}" "${page%.*}" 2>&1 | tr -d '\b' | tr '\n' ' ')" "${page%.*}.* (−|—|-|‐) " "man ${page%.*}"
 done
 match "$(apropos -s 3 vperfctr_estimate 2>&1)" '^vperfctr_estimate' "a function is found by its name, in a page of another one"
@@ -120,7 +135,7 @@ built "$old"
 # shellcheck disable=SC2086
 check "installing it again changes nothing" $apt install --reinstall ./debs/perfctr-dkms_*.deb ./debs/perfex_*.deb
 match "$(dkms status perfctr)" ': installed' "... DKMS has the module"
-check "all packages are purged" dpkg --purge perfctr-xen-source xen-perfctr perfctr-dkms perfex libperfctr-dev libperfctr5
+check "all packages are purged" dpkg --purge perfctr-xen-source xen-perfctr perfctr-dkms perfex libperfctr-dev libperfctr-events1 libperfctr5
 state >after
 is "$(LC_ALL=C comm -23 before after)" "" "nothing is missing that was there before"
 # What is new and of no package: the newer kernels' packages are still there.

@@ -12,7 +12,9 @@ installed() {
 }
 
 functions=$(sed -n '/^global:/,/^local:/s/^[[:space:]]*\([a-z_]*\);$/\1/p' libperfctr/libperfctr.map)
+named=$(sed -n '/^global:/,/^local:/s/^[[:space:]]*\([a-z_]*\);$/\1/p' libperfctr/libperfctr-events.map)
 version=$(sed -n 's/^VERSION := //p' libperfctr/Makefile)
+events_version=$(sed -n 's/^EVENTS_VERSION := //p' libperfctr/Makefile)
 kdir=$(make -s -C guest-module print-kdir)
 
 # --- library, perfex, module ---
@@ -24,10 +26,16 @@ kernel=$(ls "$tmp/root/lib/modules")
 lib/modules/$kernel/extra/perfctr.ko
 opt/x/bin/perfex *
 opt/x/include/libperfctr.h
+opt/x/include/perfctr_events.h
+opt/x/lib/libperfctr-events.a
+opt/x/lib/libperfctr-events.so -> libperfctr-events.so.1
+opt/x/lib/libperfctr-events.so.$events_version
+opt/x/lib/libperfctr-events.so.1 -> libperfctr-events.so.$events_version
 opt/x/lib/libperfctr.a
 opt/x/lib/libperfctr.so -> libperfctr.so.5
 opt/x/lib/libperfctr.so.$version
 opt/x/lib/libperfctr.so.5 -> libperfctr.so.$version
+opt/x/lib/pkgconfig/libperfctr-events.pc
 opt/x/lib/pkgconfig/libperfctr.pc
 opt/x/lib/sysusers.d/perfctr.conf
 opt/x/lib/udev/rules.d/60-perfctr.rules
@@ -41,7 +49,7 @@ opt/x/share/man/man4/perfctr.4
 EOF
 	# One word each: splitting is wanted.
 	# shellcheck disable=SC2086
-	printf 'opt/x/share/man/man3/%s.3\n' libperfctr perfctr_sampling $functions
+	printf 'opt/x/share/man/man3/%s.3\n' libperfctr perfctr_sampling $functions $named
 } | LC_ALL=C sort >"$tmp/wanted"
 installed "$tmp/root" >"$tmp/is"
 is "$(diff "$tmp/wanted" "$tmp/is")" "" "... makes these files and links, and no others"
@@ -91,4 +99,6 @@ is "$(readelf -d "$tmp/root/opt/x/lib/libperfctr.so" | sed -n 's/.*SONAME.*\[\(.
 	"the soname is its first number"
 is "$(sed -n 's/^ \([a-z_]*\)@LIBPERFCTR.*/\1/p' packaging/debian/libperfctr5.symbols | LC_ALL=C sort)" \
 	"$(echo "$functions" | LC_ALL=C sort)" "the Debian package's symbols are the map's"
+is "$(sed -n 's/^ \([a-z_]*\)@LIBPERFCTR_EVENTS.*/\1/p' packaging/debian/libperfctr-events1.symbols | LC_ALL=C sort)" \
+	"$(echo "$named" | LC_ALL=C sort)" "... those of libperfctr-events, too"
 done_testing

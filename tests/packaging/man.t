@@ -14,7 +14,7 @@ man=$tmp/usr/share/man
 perfex=$tmp/usr/bin/perfex
 
 # --- which pages there are ---
-sed -n '/^global:/,/^local:/s/^[[:space:]]*\([a-z_]*\);$/\1/p' libperfctr/libperfctr.map | sort >"$tmp/functions"
+sed -n '/^global:/,/^local:/s/^[[:space:]]*\([a-z_]*\);$/\1/p' libperfctr/*.map | sort >"$tmp/functions"
 check "there are functions" test -s "$tmp/functions"
 ls "$man/man3" | sed 's/\.3$//' | grep -vx -e libperfctr -e perfctr_sampling | sort >"$tmp/pages"
 is "$(diff "$tmp/functions" "$tmp/pages")" "" "the pages in section 3 are the exported functions, and two that explain"
@@ -42,12 +42,12 @@ for page in $pages; do
 done
 
 # --- true to the header ---
-is "$(tests/packaging/shapes libperfctr/include/libperfctr.h libperfctr/man/*.3)" "" \
-	"the structures are those of the header"
+is "$(tests/packaging/shapes libperfctr/include/*.h -- libperfctr/man/*.3)" "" \
+	"the structures are those of the headers"
 # Declared twice, a function has the same type both times, or the compiler says so.
 prototypes() {
 	{
-		echo '#include <libperfctr.h>'
+		echo '#include <perfctr_events.h>'
 		for page in libperfctr/man/*.3; do
 			[ "$(basename "$page")" != libperfctr.3 ] || continue
 			man -l "$page" | col -bx | sed -n '/^SYNOPSIS/,/^DESCRIPTION/p' |
@@ -63,11 +63,11 @@ check "so are the prototypes, all of them" prototypes
 # What a page says is a constant is one.
 constants() {
 	{
-		echo '#include <libperfctr.h>'
+		echo '#include <perfctr_events.h>'
 		echo '#include <errno.h>'
 		echo 'const long long constants[] = {'
 		cat libperfctr/man/*.3 | sed '/^\.\\" example/,/^\.\\" end/d' |
-			grep -oE '\<(V?PERFCTR_[A-Z0-9_]+|E[A-Z]{3,})\>' | grep -vxE 'PERFCTR_(DEVICE|INFO|INFO_PRINT|ABI_CHECK_FD|CPU_EVENT_SET|SAMPLING|STRERROR)|VPERFCTR_(OPEN|CONTROL|CONTROL_GROUP|READ_CTRS)|EXAMPLES?|ERRORS|ENVIRONMENT' |
+			grep -oE '\<(V?PERFCTR_[A-Z0-9_]+|E[A-Z]{3,})\>' | grep -vxE 'PERFCTR_(DEVICE|INFO|INFO_PRINT|ABI_CHECK_FD|CPU_EVENT_SET|SAMPLING|STRERROR)|VPERFCTR_(OPEN|CONTROL|CONTROL_GROUP|READ_CTRS)|PERFCTR_(EVENTS_OPEN|EVENTS_READ|REGION)|EXAMPLES?|EVENT|ERRORS|ENVIRONMENT' |
 			sort -u | sed 's/$/,/'
 		echo '};'
 	} >"$tmp/constants.c"
@@ -83,7 +83,7 @@ grep -l '^\.SH NAME' libperfctr/man/*.3 | while read -r page; do
 done >"$tmp/without"
 is "$(cat "$tmp/without")" "" "each page in section 3 has an example"
 flags="$(PKG_CONFIG_PATH="$tmp/usr/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$tmp" \
-	pkg-config --cflags --libs libperfctr)"
+	pkg-config --cflags --libs libperfctr-events)"
 # example PAGE NAME: builds it, and runs it where there is no device
 example() {
 	libperfctr/man/example "$1" "$2" >"$tmp/$2.c"

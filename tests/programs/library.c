@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "self.h"
+#include "tap.h"
 
 #define FEW    100000
 #define MANY   300000
@@ -26,22 +26,7 @@
 #define EACH   2
 #define NOBODY 65534
 
-static unsigned int tests, failures;
 static const struct region *loop;
-
-static __attribute__((format(printf, 2, 3))) void ok(bool good,
-						     const char *format, ...)
-{
-	va_list arguments;
-
-	failures += !good;
-	printf("%sok %u - ", good ? "" : "not ", ++tests);
-	va_start(arguments, format);
-	vprintf(format, arguments);
-	va_end(arguments);
-	putchar('\n');
-	fflush(stdout);
-}
 
 static __attribute__((noreturn)) void die(const char *what)
 {

@@ -25,45 +25,62 @@ ok() {
 	fi
 }
 
-# --- the header ---
-echo '#include <libperfctr.h>' >"$tmp/h.c"
-cp "$tmp/h.c" "$tmp/h.cc"
+# --- the headers ---
 include=-I$top/libperfctr/include
-for std in gnu99 c11 gnu17; do
-	ok "libperfctr.h alone, gcc -std=$std" \
-		gcc -std=$std -Wall -Wextra -Werror $include -c -o "$tmp/h.o" "$tmp/h.c"
+for header in libperfctr.h perfctr_events.h; do
+	echo "#include <$header>" >"$tmp/h.c"
+	cp "$tmp/h.c" "$tmp/h.cc"
+	for std in gnu99 c11 gnu17; do
+		ok "$header alone, gcc -std=$std" \
+			gcc -std=$std -Wall -Wextra -Werror $include -c -o "$tmp/h.o" "$tmp/h.c"
+	done
+	for std in c++11 c++17; do
+		ok "$header alone, g++ -std=$std" \
+			g++ -std=$std -Wall -Wextra -Werror $include -c -o "$tmp/h.o" "$tmp/h.cc"
+	done
+	if command -v clang >/dev/null; then
+		ok "$header alone, clang" \
+			clang -Wall -Wextra -Werror $include -c -o "$tmp/h.o" "$tmp/h.c"
+	fi
 done
-for std in c++11 c++17; do
-	ok "libperfctr.h alone, g++ -std=$std" \
-		g++ -std=$std -Wall -Wextra -Werror $include -c -o "$tmp/h.o" "$tmp/h.cc"
-done
-if command -v clang >/dev/null; then
-	ok "libperfctr.h alone, clang" \
-		clang -Wall -Wextra -Werror $include -c -o "$tmp/h.o" "$tmp/h.c"
-fi
 
 # --- symbols: the map's, all of them, with its version, and no others ---
+# symbols_match LIBRARY NODE
 symbols_match() {
-	sed -n '/^global:/,/^local:/s/^[[:space:]]*\([a-z_]*\);$/\1@@LIBPERFCTR_5.2/p' \
-		"$top/libperfctr/libperfctr.map" | sort >"$tmp/map"
-	nm -D --defined-only "$build/libperfctr.so" |
+	sed -n "/^global:/,/^local:/s/^[[:space:]]*\\([a-z_]*\\);\$/\\1@@$2/p" \
+		"$top/libperfctr/$1.map" | sort >"$tmp/map"
+	nm -D --defined-only "$build/$1.so" |
 		awk '$2 == "T" { print $3 }' | sort >"$tmp/so"
 	[ -s "$tmp/map" ] && diff "$tmp/map" "$tmp/so"
 }
-ok "the shared library exports what the map says" symbols_match
+# declared HEADER
 declared() {
 	for symbol in $(sed 's/@.*//' "$tmp/map"); do
-		grep -q "$symbol(" "$top/libperfctr/include/libperfctr.h" || return 1
+		grep -q "$symbol(" "$top/libperfctr/include/$1" || return 1
 	done
 }
-ok "all exported functions are in the header" declared
-soname() { readelf -d "$build/libperfctr.so" | grep -q 'SONAME.*\[libperfctr\.so\.5\]'; }
-ok "soname libperfctr.so.5" soname
-needs_libc_only() {
-	readelf -d "$build/libperfctr.so" | grep NEEDED >"$tmp/needed"
-	! grep -v 'libc\.so' "$tmp/needed"
+# soname LIBRARY NAME
+soname() { readelf -d "$build/$1.so" | grep -qF "[$2]"; }
+# needs LIBRARY PATTERN: nothing but that
+needs() {
+	readelf -d "$build/$1.so" | grep NEEDED >"$tmp/needed"
+	! grep -vE "$2" "$tmp/needed"
 }
-ok "the library needs nothing but the C library" needs_libc_only
+ok "the shared library exports what the map says" symbols_match libperfctr LIBPERFCTR_5.2
+ok "all exported functions are in the header" declared libperfctr.h
+ok "soname libperfctr.so.5" soname libperfctr libperfctr.so.5
+ok "the library needs nothing but the C library" needs libperfctr 'libc\.so'
+ok "libperfctr-events exports what its map says" symbols_match libperfctr-events LIBPERFCTR_EVENTS_1.0
+ok "... which is in its header" declared perfctr_events.h
+ok "... soname libperfctr-events.so.1" soname libperfctr-events libperfctr-events.so.1
+ok "... needs libperfctr and libpfm4" needs libperfctr-events '\[(libc|libperfctr|libpfm|ld-linux-x86-64)\.so\.[0-9]\]'
+ok "... is bound at once" sh -c "readelf -d $build/libperfctr-events.so | grep -qw NOW"
+no_others() { # of a static library, whose functions are everybody's
+	nm -g --defined-only "$build/libperfctr-events.a" | awk 'NF == 3 { print $3 }' | sort >"$tmp/a"
+	sed 's/@.*//' "$tmp/map" | diff - "$tmp/a"
+}
+symbols_match libperfctr-events LIBPERFCTR_EVENTS_1.0
+ok "... also as a static library" no_others
 
 # --- an installation is enough to build with ---
 ok "make install DESTDIR" make -s -C "$top/libperfctr" O="$tmp/o" install \
@@ -93,6 +110,26 @@ use() {
 	[ $? -eq 3 ]
 }
 ok "a program builds by pkg-config, and runs" use
+cat >"$tmp/named.c" <<'EOF'
+#include <perfctr_events.h>
+#include <string.h>
+int main(void)
+{
+	return !perfctr_events_open("instructions", 0) &&
+	       strstr(perfctr_events_error(), "modprobe") ? 3 : 0;
+}
+EOF
+# named FLAG...
+named() {
+	flags=$(PKG_CONFIG_PATH="$tmp/root/opt/x/lib64/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$tmp/root" \
+		pkg-config --cflags --libs "$@" libperfctr-events) || return 1
+	# shellcheck disable=SC2086
+	gcc "$@" -o "$tmp/named" "$tmp/named.c" $flags || return 1
+	LD_LIBRARY_PATH="$tmp/root/opt/x/lib64" PERFCTR_DEVICE="$tmp/none" "$tmp/named"
+	[ $? -eq 3 ]
+}
+ok "so does one that names its events" named
+ok "... linked statically" named -static
 
 # --- the manual pages: well-formed, and their examples are programs ---
 # lint FILE

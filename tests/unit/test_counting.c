@@ -224,7 +224,7 @@ static void test_groups_refused(void **state)
 
 	(void)state;
 	assert_int_equal(
-		options_add_events(texts, NULL, &nr, 4, "{a,b}", &message), -1);
+		events_add(texts, NULL, &nr, 4, "{a,b}", &message), -1);
 	assert_contains(message.text, "groups in braces are for counting");
 	assert_int_equal(nr, 0);
 }

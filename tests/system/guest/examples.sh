@@ -53,6 +53,17 @@ ran remote "^$spinner: [0-9]+ instructions, [0-9.]+ s\$" "$spinner"
 between "$N2" 1000 1000000000000 "... the other process's"
 kill "$spinner"
 wait "$spinner" 2>/dev/null
+ran named '^[0-9]+ instructions:u$'
+between "$N1" "$((loop - 2000))" "$((loop + 2000))" "... as many, of an event by name"
+match "$OUT" '^ +[0-9]+  branches:u$' "... in a table"
+ran named-all '^2 members: [0-9]+ instructions in [0-9]+ cycles$'
+between "$N2" "$loop" "$((100 * loop))" "... of parent and child"
+ran region '^one: 1000 calls, [0-9.]+ s$'
+# 900,000 more iterations
+one=$(printf '%s\n' "$OUT" | sed -n 's/ *\([0-9]*\)  instructions:u$/\1/p' | head -n 1)
+ten=$(printf '%s\n' "$OUT" | sed -n 's/ *\([0-9]*\)  instructions:u$/\1/p' | tail -n 1)
+between "$((ten - one))" "$((loop / 10 * 9 - 2000))" "$((loop / 10 * 9 + 2000))" "... ten times the loop has $ten, once $one"
+subtests "$programs/named"
 ran whole '^[0-9]+ instructions in user mode, [0-9]+ in the kernel$'
 
 # --- each of many ---

@@ -128,6 +128,7 @@ policy() {
 	is "$STATUS$OUT$ERR" 0 "policy: $policy"
 }
 
+named=/usr/lib/perfctr-tests/named
 no_host="does not let this guest .*level host"
 filtered='does not let this guest count it .*perfctr_allow'
 
@@ -143,6 +144,8 @@ policy denied
 refuses instructions:u "the host's policy does not give this guest counters.*xen-perfctr.*perfctr="
 go perfex -i
 match "$OUT" "host's policy does not give" "... perfex -i says so, too"
+go $named instructions:u
+match "$OUT" "^EPERM .*host's policy does not give.*xen-perfctr" "... so does libperfctr-events"
 go module
 match "$OUT" '^insmod 1$' "$policy: the module can be unloaded, but not loaded again"
 match "$OUT" "^says the host's policy does not give this domain counters.*xen-perfctr.*xl\\.cfg.*command line" \
@@ -166,6 +169,10 @@ for policy in "count --allow $instructions:0" "sample --deny $branches" "host --
 	refuses branches:u "event branches:u: .*$filtered"
 	go perfex -e instructions:u,branches:u true
 	match "$OUT" "event branches:u: .*$filtered" "... of two events the one is named that is filtered"
+	go $named branches:u,instructions:u
+	match "$OUT" "^EACCES event branches:u: .*$filtered" "... by libperfctr-events, too"
+	go $named instructions:u
+	match "$OUT" '^yes$' "... which counts the other"
 	go perfex -i
 	match "$OUT" '^event filter +yes' "perfex -i: there is a filter"
 done

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * From what the user wrote to an event select.  The codes are from SDM vol. 3,
  * "Performance Monitoring Events", Intel's event files for the models after
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "perfex.h"
+#include "resolve.h"
 
 int complain(struct message *message, const char *format, ...)
 {
@@ -595,8 +595,8 @@ int event_check(const struct event *event, const struct perfctr_dev_info *info,
 	if (event->evtsel & EVTSEL_INT)
 		return complain(
 			message,
-			"event %s: bit 20, interrupt on overflow, can't be set: perfex counts, it does not sample",
-			event->name);
+			"event %s: bit 20, interrupt on overflow, can't be set: %s",
+			event->name, wording.no_interrupt);
 	if (bad && !event->fixed_only) {
 		complain(
 			message,

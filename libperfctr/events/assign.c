@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * Which counter counts which event, and when.  Events that don't fit at once
  * take turns: each, in the user's order, joins the first slot in which there is
@@ -14,7 +14,7 @@
 
 #include <stdio.h>
 
-#include "perfex.h"
+#include "resolve.h"
 
 struct counters {
 	uint64_t general; /* free ones */
@@ -84,11 +84,12 @@ static int too_many(const struct event *events, unsigned int nr,
 		left += events[i].index == NO_COUNTER;
 	return complain(
 		message,
-		"too many events: %u of %u have no counter left; this guest has %d general counters%s; with -m they take turns",
+		"too many events: %u of %u have no counter left; this guest has %d general counters%s; with %s they take turns",
 		left, nr, general,
 		info->fixed
 			? ", and fixed ones for instructions, cycles and ref-cycles"
-			: "");
+			: "",
+		wording.turns);
 }
 
 static int taken(const struct event *event, uint32_t index,
@@ -100,8 +101,8 @@ static int taken(const struct event *event, uint32_t index,
 	if (exists(info, index))
 		return complain(
 			message,
-			"%s: counter %s is taken by another event; with -m they take turns",
-			event->name, name);
+			"%s: counter %s is taken by another event; with %s they take turns",
+			event->name, name, wording.turns);
 	return complain(
 		message,
 		"%s: this guest does not have counter %s (perfex -i shows which it has)",

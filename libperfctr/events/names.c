@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /* libpfm4's event names. */
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 
 #include <perfmon/pfmlib.h>
 
-#include "perfex.h"
+#include "resolve.h"
 
 /*
  * libpfm4 is made ready when the first name needs it: that takes a while, and
@@ -52,8 +52,8 @@ static void prepare(void)
 	 * A model that libpfm4 does not know, in a guest that does not show
 	 * CPUID leaf 0xA: Intel's architectural events are there all the same.
 	 */
-	if (ready && cpu_vendor == PERFCTR_VENDOR_INTEL && !any_core_pmu() &&
-	    !getenv("LIBPFM_FORCE_PMU")) {
+	if (wording.alone && ready && cpu_vendor == PERFCTR_VENDOR_INTEL &&
+	    !any_core_pmu() && !getenv("LIBPFM_FORCE_PMU")) {
 		pfm_terminate();
 		setenv("LIBPFM_FORCE_PMU", "ix86arch", 1);
 		ready = pfm_initialize() == PFM_SUCCESS;

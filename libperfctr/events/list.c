@@ -1,13 +1,13 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The lists of -e: EVENT[,EVENT]..., where {EVENT,EVENT...}[:MODE]... are a
+ * Lists of events: EVENT[,EVENT]..., where {EVENT,EVENT...}[:MODE]... are a
  * group, whose events always have their turn together.
  */
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "perfex.h"
+#include "resolve.h"
 
 /* "branches@0" and ":k" to "branches:k@0". */
 static char *join(const char *text, size_t length, const char *modes,
@@ -41,7 +41,8 @@ static int add(struct list *list, const char *text, size_t length,
 	if (!length)
 		return complain(
 			message,
-			"-e: an event is missing (perfex -l lists events)");
+			"%san event is missing (perfex -l lists events)",
+			wording.list);
 	if (*list->nr == list->most)
 		return complain(message, "too many events: %u at most",
 				list->most);
@@ -54,7 +55,7 @@ static int add(struct list *list, const char *text, size_t length,
 	return 0;
 }
 
-unsigned int options_next_group(const unsigned int *groups, unsigned int nr)
+unsigned int events_next_group(const unsigned int *groups, unsigned int nr)
 {
 	unsigned int i, last = 0;
 
@@ -76,18 +77,20 @@ static int add_group(struct list *list, const char *text,
 	if (!list->groups)
 		return complain(
 			message,
-			"-e: groups in braces are for counting (perfex -m), not here: name the events without them");
+			"%sgroups in braces are %s: name the events without them",
+			wording.list, wording.no_groups);
 	if (*close != '}')
 		return complain(
 			message,
-			"-e: a group is written {EVENT,EVENT}: a brace is not closed in %.60s",
-			text);
+			"%sa group is written {EVENT,EVENT}: a brace is not closed in %.60s",
+			wording.list, text);
 	if (modes && (close[1] != ':' || strspn(close + 1, ":ukh") != modes))
 		return complain(
 			message,
-			"-e: only :u, :k, :h, or a comma and another event may follow a group, not %.*s",
+			"%sonly :u, :k, :h, or a comma and another event may follow a group, not %.*s",
+			wording.list,
 			(int)(modes < 40 ? modes : 40), close + 1);
-	group = options_next_group(list->groups, *list->nr);
+	group = events_next_group(list->groups, *list->nr);
 	for (;;) {
 		size_t length = strcspn(at, ",}");
 
@@ -99,7 +102,7 @@ static int add_group(struct list *list, const char *text,
 	}
 }
 
-int options_add_events(char **texts, unsigned int *groups, unsigned int *nr,
+int events_add(char **texts, unsigned int *groups, unsigned int *nr,
 		       unsigned int most, const char *text,
 		       struct message *message)
 {
@@ -118,8 +121,8 @@ int options_add_events(char **texts, unsigned int *groups, unsigned int *nr,
 			   memchr(text, '}', length)) {
 			return complain(
 				message,
-				"-e: a group is written {EVENT,EVENT}: the brace in %.60s does not begin one",
-				text);
+				"%sa group is written {EVENT,EVENT}: the brace in %.60s does not begin one",
+				wording.list, text);
 		} else if (add(&list, text, length, "", 0, 0, message) < 0) {
 			return -1;
 		}
