@@ -88,8 +88,8 @@ static int add_group(struct list *list, const char *text,
 		return complain(
 			message,
 			"%sonly :u, :k, :h, or a comma and another event may follow a group, not %.*s",
-			wording.list,
-			(int)(modes < 40 ? modes : 40), close + 1);
+			wording.list, (int)(modes < 40 ? modes : 40),
+			close + 1);
 	group = events_next_group(list->groups, *list->nr);
 	for (;;) {
 		size_t length = strcspn(at, ",}");
@@ -103,8 +103,7 @@ static int add_group(struct list *list, const char *text,
 }
 
 int events_add(char **texts, unsigned int *groups, unsigned int *nr,
-		       unsigned int most, const char *text,
-		       struct message *message)
+	       unsigned int most, const char *text, struct message *message)
 {
 	struct list list = {texts, groups, nr, most};
 

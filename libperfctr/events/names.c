@@ -101,6 +101,66 @@ void names_for_each(void (*visit)(const char *name, void *data), void *data)
 	}
 }
 
+/* One event, and what its unit masks make of it. */
+static int visit_event(int event,
+		       int (*visit)(const char *name, const char *description,
+				    void *data),
+		       void *data)
+{
+	pfm_event_attr_info_t attribute;
+	pfm_event_info_t info;
+	char name[256];
+	int i, result;
+
+	if (!event_info(event, &info))
+		return 0;
+	result = visit(info.name, info.desc, data);
+	for (i = 0; !result && i < info.nattrs; i++) {
+		if (!attribute_info(event, i, &attribute) ||
+		    attribute.type != PFM_ATTR_UMASK)
+			continue;
+		snprintf(name, sizeof(name), "%s:%s", info.name,
+			 attribute.name);
+		result = visit(name, attribute.desc, data);
+	}
+	return result;
+}
+
+int names_visit(int (*visit)(const char *name, const char *description,
+			     void *data),
+		void *data)
+{
+	pfm_pmu_info_t info;
+	int pmu, event, result = 0;
+
+	if (!names_known())
+		return 0;
+	for (pmu = 0; !result && pmu < PFM_PMU_MAX; pmu++) {
+		if (!core_pmu(pmu, &info))
+			continue;
+		for (event = info.first_event; !result && event != -1;
+		     event = pfm_get_event_next(event))
+			result = visit_event(event, visit, data);
+	}
+	return result;
+}
+
+const char *names_pmu(void)
+{
+	const char *name = NULL;
+	pfm_pmu_info_t info;
+	int pmu;
+
+	if (!names_known())
+		return NULL;
+	/* The last one: what all of a vendor's have comes before its models'. */
+	for (pmu = 0; pmu < PFM_PMU_MAX; pmu++)
+		if (core_pmu(pmu, &info) &&
+		    (!name || strcmp(info.name, "ix86arch")))
+			name = info.name;
+	return name;
+}
+
 /* The event @text names before its attributes, on a core PMU; or -1. */
 static int find_event(const char *text)
 {

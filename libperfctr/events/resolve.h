@@ -120,6 +120,17 @@ int names_resolve(const char *text, uint64_t *evtsel, int *error,
 void names_for_each(void (*visit)(const char *name, void *data), void *data);
 
 /*
+ * The same with descriptions, and the events with each unit mask; until @visit
+ * returns another number than 0, which is returned.
+ */
+int names_visit(int (*visit)(const char *name, const char *description,
+			     void *data),
+		void *data);
+
+/* libpfm4's name of this CPU's PMU, or NULL. */
+const char *names_pmu(void);
+
+/*
  * libpfm4's events, their unit masks and what they count; those whose name
  * matches.  Returns how many.
  */
@@ -154,8 +165,7 @@ const char *counter_name(uint32_t index, char name[16]);
  * there are no groups.  -1 with @message.
  */
 int events_add(char **texts, unsigned int *groups, unsigned int *nr,
-		       unsigned int most, const char *list,
-		       struct message *message);
+	       unsigned int most, const char *list, struct message *message);
 /* A number that no group has. */
 unsigned int events_next_group(const unsigned int *groups, unsigned int nr);
 

@@ -179,6 +179,31 @@ static int explain_which(struct perfctr_events *events)
 	return failed(EACCES);
 }
 
+/* From the list to the control; without counters. */
+static int plan(struct perfctr_events *events, const char *list,
+		unsigned int flags)
+{
+	const unsigned int known = PERFCTR_EVENTS_INHERIT |
+				   PERFCTR_EVENTS_TURNS |
+				   PERFCTR_EVENTS_STOPPED;
+	struct perfctr_dev_info info;
+	int slots;
+
+	if (flags & ~known) {
+		complain(&message, "there are no flags 0x%x", flags & ~known);
+		return failed(EINVAL);
+	}
+	if (get_info(&info) < 0 || resolve(events, list, &info) < 0)
+		return -1;
+	slots = assign_counters(events->event, events->nr, &info,
+				flags & PERFCTR_EVENTS_TURNS, &message);
+	if (slots < 0)
+		return failed(ENOSPC);
+	events->turns = slots > 1;
+	make_control(events, flags);
+	return 0;
+}
+
 static int open_counters(struct perfctr_events *events)
 {
 	events->self = vperfctr_open();
@@ -195,27 +220,10 @@ static int open_counters(struct perfctr_events *events)
 static int set_up(struct perfctr_events *events, const char *list,
 		  unsigned int flags)
 {
-	const unsigned int known = PERFCTR_EVENTS_INHERIT |
-				   PERFCTR_EVENTS_TURNS |
-				   PERFCTR_EVENTS_STOPPED;
 	struct vperfctr_control nothing = {.flags = 0};
-	struct perfctr_dev_info info;
-	int slots;
 
-	if (flags & ~known) {
-		complain(&message, "there are no flags 0x%x", flags & ~known);
-		return failed(EINVAL);
-	}
-	if (get_info(&info) < 0 || resolve(events, list, &info) < 0)
-		return -1;
-	slots = assign_counters(events->event, events->nr, &info,
-				flags & PERFCTR_EVENTS_TURNS, &message);
-	if (slots < 0)
-		return failed(ENOSPC);
-	events->turns = slots > 1;
 	events->owner = this_thread();
-	make_control(events, flags);
-	if (open_counters(events) < 0)
+	if (plan(events, list, flags) < 0 || open_counters(events) < 0)
 		return -1;
 	/* Also where it shall not run yet: so that errors are found here. */
 	if (vperfctr_control_group(events->self, &events->control) < 0)
@@ -259,6 +267,18 @@ void perfctr_events_close(struct perfctr_events *events)
 	free(events);
 }
 
+int perfctr_events_control(const char *list, unsigned int flags,
+			   struct vperfctr_group_control *control)
+{
+	struct perfctr_events events = {.nr = 0};
+
+	if (plan(&events, list, flags) < 0)
+		return -1;
+	if (control)
+		*control = events.control;
+	return 0;
+}
+
 /* ----------------------------- what there is ----------------------------- */
 
 unsigned int perfctr_events_nr(const struct perfctr_events *events)
@@ -276,6 +296,45 @@ const struct vperfctr *
 perfctr_events_handle(const struct perfctr_events *events)
 {
 	return events->self;
+}
+
+int perfctr_events_list(int (*visit)(const char *name, const char *description,
+				     void *data),
+			void *data)
+{
+	const char *name, *description;
+	struct perfctr_dev_info info;
+	unsigned int i = 0;
+	struct cpu cpu;
+	uint64_t code;
+	int result = 0;
+
+	if (get_info(&info) < 0)
+		return -1;
+	cpu_identify(&cpu);
+	while (!result &&
+	       alias_next(&i, &cpu, &info, &name, &description, &code))
+		result = visit(name, description, data);
+	if (result)
+		return result;
+	pthread_mutex_lock(&names_lock);
+	names_initialize(cpu.vendor);
+	result = names_visit(visit, data);
+	pthread_mutex_unlock(&names_lock);
+	return result;
+}
+
+const char *perfctr_events_pmu(void)
+{
+	const char *name;
+	struct cpu cpu;
+
+	cpu_identify(&cpu);
+	pthread_mutex_lock(&names_lock);
+	names_initialize(cpu.vendor);
+	name = names_pmu();
+	pthread_mutex_unlock(&names_lock);
+	return name;
 }
 
 /* ------------------------------ stop and go ------------------------------ */

@@ -125,6 +125,35 @@ int perfctr_events_read_all(const struct perfctr_events *events,
 const struct vperfctr *
 perfctr_events_handle(const struct perfctr_events *events);
 
+/* ------------------------- what there is, and how ------------------------ */
+
+/*
+ * Call @visit for each event that this CPU has by a name: the common names, then
+ * libpfm4's, each followed by what its unit masks make of it (EVENT:MASK).  Until
+ * it does not return 0; returns what it has returned, or 0.  The strings
+ * are @visit's for that call only.
+ *   and errors of the device, as perfctr_events_open()
+ */
+int perfctr_events_list(int (*visit)(const char *name, const char *description,
+				     void *data),
+			void *data);
+
+/*
+ * libpfm4's name of this CPU's PMU, as lists of events for many CPUs have it
+ * ("skl", "amd64_fam17h_zen1"); NULL if libpfm4 does not know this CPU.
+ * Constant.
+ */
+const char *perfctr_events_pmu(void);
+
+/*
+ * The control that perfctr_events_open() would ask for: for who counts another
+ * thread by it, or samples.  Entry i is event i of @list, in a-mode.  @control may
+ * be NULL: could these events be counted?  Errors as there, but that what only the
+ * hypervisor knows (EACCES of a filter, ...) is not found.
+ */
+int perfctr_events_control(const char *list, unsigned int flags,
+			   struct vperfctr_group_control *control);
+
 /* --------------------------------- regions ------------------------------- */
 
 /*
@@ -171,9 +200,8 @@ int perfctr_region_read(const struct perfctr_region *region,
 const char *perfctr_region_name(const struct perfctr_region *region);
 
 /* In the order in which they were made; NULL: the first.  NULL: no more. */
-struct perfctr_region *
-perfctr_region_next(const struct perfctr_events *events,
-		    const struct perfctr_region *region);
+struct perfctr_region *perfctr_region_next(const struct perfctr_events *events,
+					   const struct perfctr_region *region);
 
 /*
  * What one call of a region with nothing in it counts: of each event the least

@@ -67,7 +67,7 @@ constants() {
 		echo '#include <errno.h>'
 		echo 'const long long constants[] = {'
 		cat libperfctr/man/*.3 | sed '/^\.\\" example/,/^\.\\" end/d' |
-			grep -oE '\<(V?PERFCTR_[A-Z0-9_]+|E[A-Z]{3,})\>' | grep -vxE 'PERFCTR_(DEVICE|INFO|INFO_PRINT|ABI_CHECK_FD|CPU_EVENT_SET|SAMPLING|STRERROR)|VPERFCTR_(OPEN|CONTROL|CONTROL_GROUP|READ_CTRS)|PERFCTR_(EVENTS_OPEN|EVENTS_READ|REGION)|EXAMPLES?|EVENT|ERRORS|ENVIRONMENT' |
+			grep -oE '\<(V?PERFCTR_[A-Z0-9_]+|E[A-Z]{3,})\>' | grep -vxE 'PERFCTR_(DEVICE|INFO|INFO_PRINT|ABI_CHECK_FD|CPU_EVENT_SET|SAMPLING|STRERROR)|VPERFCTR_(OPEN|CONTROL|CONTROL_GROUP|READ_CTRS)|PERFCTR_(EVENTS_OPEN|EVENTS_READ|EVENTS_LIST|REGION)|EXAMPLES?|EVENT|MASK|ERRORS|ENVIRONMENT' |
 			sort -u | sed 's/$/,/'
 		echo '};'
 	} >"$tmp/constants.c"

@@ -81,6 +81,70 @@ static void test_errors(void)
 	perfctr_events_close(events);
 }
 
+/* ------------------------------- what there is --------------------------- */
+
+struct listed {
+	unsigned int nr, masks, common, refused;
+	char last[128];
+};
+
+static int visit(const char *name, const char *description, void *data)
+{
+	struct listed *listed = data;
+	const char *mask = strchr(name, ':');
+
+	listed->nr++;
+	listed->common += !strcmp(name, "instructions");
+	/* A mask follows its event. */
+	if (mask)
+		listed->masks +=
+			!strncmp(name, listed->last, (size_t)(mask - name));
+	else
+		snprintf(listed->last, sizeof(listed->last), "%s", name);
+	/* Those with masks may need one. */
+	if (!mask && listed->nr < 6 &&
+	    perfctr_events_control(name, 0, NULL) < 0)
+		listed->refused++;
+	return description ? 0 : 1;
+}
+
+static int stop_at_once(const char *name, const char *description, void *data)
+{
+	(void)name;
+	(void)description;
+	++*(int *)data;
+	return 42;
+}
+
+static void test_list(void)
+{
+	struct vperfctr_group_control group;
+	struct perfctr_cpu_control *cpu = &group.control.cpu_control;
+	struct listed listed = {.nr = 0};
+	int calls = 0;
+	bool good;
+
+	good = !perfctr_events_list(visit, &listed);
+	ok(good && listed.nr > 20 && listed.masks > 5 && listed.common == 1 &&
+		   !listed.refused,
+	   "%u events are listed, %u with a unit mask", listed.nr,
+	   listed.masks);
+	ok(perfctr_events_list(stop_at_once, &calls) == 42 && calls == 1,
+	   "or one");
+	ok(perfctr_events_pmu() && *perfctr_events_pmu(), "this CPU's PMU: %s",
+	   perfctr_events_pmu());
+	ok(!perfctr_events_control(
+		   "4100c0,branches:u@0",
+		   PERFCTR_EVENTS_INHERIT | PERFCTR_EVENTS_TURNS, &group) &&
+		   cpu->nractrs == 2 && !cpu->nrictrs && cpu->tsc_on &&
+		   cpu->evntsel[0] == 0x4100c0 && cpu->pmc_map[1] == 0 &&
+		   (cpu->evntsel[1] & 0xff0000) == 0x410000 &&
+		   group.flags == VPERFCTR_GROUP_INHERIT,
+	   "a control, without counters");
+	ok(perfctr_events_control("nothing", 0, &group) < 0 && errno == EINVAL,
+	   "or an error");
+}
+
 /* ---------------------------------- counts ------------------------------- */
 
 /* The same code each time, so that what it adds is the same. */
@@ -487,6 +551,7 @@ int main(int argc, char **argv)
 	if (!loop || !empty)
 		return 1;
 	test_errors();
+	test_list();
 	test_counts();
 	test_stopped();
 	test_regions();

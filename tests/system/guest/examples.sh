@@ -58,6 +58,7 @@ between "$N1" "$((loop - 2000))" "$((loop + 2000))" "... as many, of an event by
 match "$OUT" '^ +[0-9]+  branches:u$' "... in a table"
 ran named-all '^2 members: [0-9]+ instructions in [0-9]+ cycles$'
 between "$N2" "$loop" "$((100 * loop))" "... of parent and child"
+ran list '^branches +branch instructions retired$'
 ran region '^one: 1000 calls, [0-9.]+ s$'
 # 900,000 more iterations
 one=$(printf '%s\n' "$OUT" | sed -n 's/ *\([0-9]*\)  instructions:u$/\1/p' | head -n 1)
