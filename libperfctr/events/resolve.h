@@ -63,10 +63,13 @@ void cpu_identify(struct cpu *cpu);
 
 #define NO_COUNTER UINT32_MAX
 
+/* The longest is a libpfm4 event with all of its unit masks. */
+#define EVENT_NAME_SIZE 512
+
 struct event {
-	char name[128];  /* as the user wrote it */
-	uint64_t evtsel; /* enable and interrupt bits clear */
-	uint32_t pinned; /* RDPMC operand asked for, or NO_COUNTER */
+	char name[EVENT_NAME_SIZE]; /* as the user wrote it */
+	uint64_t evtsel;            /* enable and interrupt bits clear */
+	uint32_t pinned;            /* RDPMC operand asked for, or NO_COUNTER */
 	uint32_t fixed; /* operand of the fixed counter for it, or NO_COUNTER */
 	bool fixed_only; /* no general counter can count it */
 	bool by_code;    /* given as a code, so meant for a general counter */

@@ -88,7 +88,7 @@ void progress(const char *text);
 
 /* An event that there is, but not for this CPU or guest. */
 struct unsupported {
-	char name[128];
+	char name[EVENT_NAME_SIZE];
 	struct message why; /* begins with the event */
 };
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# guest.sh KIND LIMIT TEST...: in the guest.  PAPI's ctests of the build KIND (perf_event or
-# perfctr), one after the other, each for LIMIT seconds at most.  Prints a line for each,
+# guest.sh KIND LIMIT TEST...: in the guest.  PAPI's ctests of the build KIND (perf_event,
+# perfctr or component), one after the other, each for LIMIT seconds at most.  Prints a line for each,
 # "ctest NAME VERDICT SECONDS", and keeps what it printed as /get/NAME.  With libperfctr then
 # perfctr 2.6's own examples: "example NAME VERDICT SECONDS".
 
@@ -14,7 +14,7 @@ PATH=./ctests:$PATH
 LD_LIBRARY_PATH=/put/$kind/lib
 PAPI_CSV_EVENT_FILE=/put/$kind/papi_events.csv
 export PATH LD_LIBRARY_PATH PAPI_CSV_EVENT_FILE
-[ "$kind" = perfctr ] || echo -1 >/proc/sys/kernel/perf_event_paranoid
+[ "$kind" != perf_event ] || echo -1 >/proc/sys/kernel/perf_event_paranoid
 
 ./papi_component_avail >/get/papi_component_avail 2>&1
 for test; do

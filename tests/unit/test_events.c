@@ -296,7 +296,7 @@ static void test_names_architectural(void **state)
 
 static void test_suggestions(void **state)
 {
-	char name[200];
+	char name[600];
 
 	(void)state;
 	refused("instructons", "did you mean instructions?");

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# PAPI: Debian 12's source package, built twice, with its ctests: perf_event/ for Linux's
+# PAPI: Debian 12's source package, built three times, with its ctests: perf_event/ for Linux's
 # perf, with Debian's libpfm4, as Debian builds it; perfctr/ for our libperfctr, with the
-# patches of papi/patches.  perfctr/examples: perfctr 2.6's own, which that package carries.
+# patches of papi/patches; component/ with our own component, papi/component, on
+# libperfctr-events.  perfctr/examples: perfctr 2.6's own, which that package carries.
 # libperfctr.so is the guest's; only its interface matters here.  The loops of the tests are
 # a tenth as long as they were, and so are the periods of their samples: an emulated CPU is
 # slow.
 
 patches=$top/papi/patches
+component=$top/papi/component/perfctr_xen
 tools="papi_avail papi_component_avail papi_native_avail"
 # what ctests take from another folder of tests
 testcode="branches_testcode.o busy_work.o display_error.o flops_testcode.o instructions_testcode.o"
@@ -15,7 +17,7 @@ testcode="branches_testcode.o busy_work.o display_error.o flops_testcode.o instr
 ingredients() {
 	source_version papi
 	versions libpfm4-dev
-	cat "$top/libperfctr/include/libperfctr.h" "$top/libperfctr/libperfctr.map"
+	cat "$top"/libperfctr/include/*.h "$top"/libperfctr/*.map "$top"/papi/component/perfctr_xen/*
 	cd "$patches"
 	cat series
 	xargs cat <series
@@ -41,7 +43,8 @@ built() {
 	cd "$kind/src"
 	# What it links with at run time is not where the linker looks.
 	LD_LIBRARY_PATH=$work/prefix/usr/lib:$PWD/libpfm-3.y/lib
-	export LD_LIBRARY_PATH
+	PAPI_PERFCTR_XEN_ROOT=$work/prefix/usr
+	export LD_LIBRARY_PATH PAPI_PERFCTR_XEN_ROOT
 	./configure CC="$(compiler)" --with-shared-lib=yes --with-static-lib=no --with-shlib-tools "$@" || return
 	# It looks for libpfm.a before it has made it.
 	[ "$kind" != perfctr ] || make -C libpfm-3.y ARCH=x86_64 CC="$(compiler)" lib || return
@@ -65,20 +68,34 @@ kept() {
 	cp "$1/src/papi_events.csv" "$2/"
 }
 
+# What a user does with the component, and no other for the CPU; 7.0 looks for Linux's perf
+# itself.
+with_component() {
+	cp -r "$component" component/src/components/ &&
+		built component --with-components=perfctr_xen --disable-perf-event --disable-perf-event-uncore \
+			ac_cv_file__proc_sys_kernel_perf_event_paranoid=no
+}
+
+libraries() {
+	make -s -C "$top/libperfctr" O="$work/libperfctr" install DESTDIR="$work/prefix" PREFIX=/usr
+}
+
 bake() {
 	need gcc make patch
 	work=$PWD
-	step "libperfctr" make -s -C "$top/libperfctr" O="$work/libperfctr" install DESTDIR="$work/prefix" PREFIX=/usr
+	step "libperfctr" libraries
 	step "fetching Debian's source" fetch_source papi "$(source_version papi)" perf_event
 	step "shorter tests" shorter perf_event/src
 	cp -r perf_event perfctr
+	cp -r perf_event component
 	while read -r name; do
 		step "patch $name" patch -d perfctr -p1 -f -i "$patches/$name" || exit 1
 	done <"$patches/series"
 	step "compiling, for perf_event" built perf_event --with-perf-events \
 		--with-pfm-incdir=/usr/include --with-pfm-libdir=/usr/lib/x86_64-linux-gnu
 	step "compiling, for libperfctr" built perfctr --with-perfctr --with-perfctr-prefix="$work/prefix/usr"
-	for kind in perf_event perfctr; do
+	step "compiling, for libperfctr-events" with_component
+	for kind in perf_event perfctr component; do
 		kept $kind "$1/$kind"
 	done
 	cp -P perfctr/src/libpfm-3.y/lib/libpfm.so.* "$1/perfctr/lib/"
