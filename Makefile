@@ -81,6 +81,7 @@ guest: module lib programs tools
 	@install -D -m 644 guest-module/perfctr.ko $(GUEST)/lib/perfctr.ko
 	@install -D -m 755 build/tools/xen-perfctr $(GUEST)/usr/sbin/xen-perfctr
 	@$(MAKE) -s -C tests/fuzz/guest install DESTDIR=$(GUEST) KDIR=$$($(MAKE) -s --no-print-directory -C guest-module print-kdir)
+	@$(MAKE) -s -C tests/fault install DESTDIR=$(GUEST) KDIR=$$($(MAKE) -s --no-print-directory -C guest-module print-kdir)
 	@if [ -f guest-module/tests/Makefile ]; then \
 		$(MAKE) -s -C guest-module/tests install DESTDIR=$(GUEST); fi
 
