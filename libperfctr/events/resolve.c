@@ -415,6 +415,15 @@ static int parse_counter(const char *text, uint32_t *index)
 	return 0;
 }
 
+/*
+ * Some of libpfm4's names begin with a digit, too ("32_BYTE_..."): they go on
+ * after what could be a number.
+ */
+static bool looks_like_code(const char *text)
+{
+	return isdigit((unsigned char)*text) && !strchr(text, '_');
+}
+
 static int resolve_code(const char *text, uint64_t *evtsel, bool *host)
 {
 	unsigned long long low, high = 0;
@@ -530,7 +539,7 @@ int event_resolve(struct event *event, const char *text, const struct cpu *cpu,
 				text, at);
 	}
 
-	if (isdigit((unsigned char)*what)) {
+	if (looks_like_code(what)) {
 		event->by_code = true;
 		if (resolve_code(what, &event->evtsel, &event->host) < 0)
 			return complain(

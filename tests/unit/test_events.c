@@ -281,6 +281,11 @@ static void test_names_amd(void **state)
 	assert_int_equal(evtsel_of("LS_DISPATCH:STORE_DISPATCH"),
 			 evtsel_of("stores"));
 	refused("LS_DISPATCH", "LD_DISPATCH");
+	/* A name, though it begins as a code does. */
+	assert_int_equal(evtsel_of("32_BYTE_INSTRUCTION_CACHE_FETCH"),
+			 0x10080);
+	refused("32_BYTES", "unknown event");
+	refused("32x", "not a hexadecimal code");
 }
 
 static void test_names_architectural(void **state)

@@ -686,18 +686,23 @@ extern int pe_disabled __attribute__((weak));
 
 /*
  * PAPI notes in its thread what event it looks up, but has no thread yet when it
- * initializes components, but for those that are called perf_event.
+ * initializes components, but for those that are called perf_event.  And it asks
+ * all components for an event that this one does not have, also those whose
+ * turn to be initialized has not come.
  */
 static void load_presets(const char *pmu, int cidx)
 {
 	ThreadInfo_t stand_in, *before = _papi_hwi_my_thread;
+	int components = papi_num_components;
 
 	if (&pe_disabled)
 		pe_disabled = 0;
 	memset(&stand_in, 0, sizeof(stand_in));
 	_papi_hwi_my_thread = &stand_in;
+	papi_num_components = cidx + 1;
 	/* A CPU that the table does not have: native events only. */
 	_papi_load_preset_table((char *)pmu, 0, cidx);
+	papi_num_components = components;
 	_papi_hwi_my_thread = before;
 }
 
