@@ -17,6 +17,10 @@
 static uint32_t cpu_vendor;
 static bool prepared, ready;
 
+/* To ask all of libpfm4's some 400 PMUs each time takes longer than the rest. */
+static pfm_pmu_t present[16];
+static unsigned int nr_present;
+
 /* A PMU of the core (no uncore, no kernel's software events) that is here. */
 static bool core_pmu(pfm_pmu_t pmu, pfm_pmu_info_t *info)
 {
@@ -26,15 +30,17 @@ static bool core_pmu(pfm_pmu_t pmu, pfm_pmu_info_t *info)
 	       info->type == PFM_PMU_TYPE_CORE;
 }
 
-static bool any_core_pmu(void)
+/* Which are here; those of one machine's cores are few. */
+static void find_present(void)
 {
+	const unsigned int most = sizeof(present) / sizeof(present[0]);
 	pfm_pmu_info_t info;
 	int pmu;
 
-	for (pmu = 0; pmu < PFM_PMU_MAX; pmu++)
+	nr_present = 0;
+	for (pmu = 0; pmu < PFM_PMU_MAX && nr_present < most; pmu++)
 		if (core_pmu(pmu, &info))
-			return true;
-	return false;
+			present[nr_present++] = pmu;
 }
 
 void names_initialize(uint32_t vendor)
@@ -42,21 +48,31 @@ void names_initialize(uint32_t vendor)
 	cpu_vendor = vendor;
 }
 
+static bool start_libpfm4(void)
+{
+	bool started = pfm_initialize() == PFM_SUCCESS;
+
+	nr_present = 0;
+	if (started)
+		find_present();
+	return started;
+}
+
 static void prepare(void)
 {
 	if (prepared)
 		return;
 	prepared = true;
-	ready = pfm_initialize() == PFM_SUCCESS;
+	ready = start_libpfm4();
 	/*
 	 * A model that libpfm4 does not know, in a guest that does not show
 	 * CPUID leaf 0xA: Intel's architectural events are there all the same.
 	 */
 	if (wording.alone && ready && cpu_vendor == PERFCTR_VENDOR_INTEL &&
-	    !any_core_pmu() && !getenv("LIBPFM_FORCE_PMU")) {
+	    !nr_present && !getenv("LIBPFM_FORCE_PMU")) {
 		pfm_terminate();
 		setenv("LIBPFM_FORCE_PMU", "ix86arch", 1);
-		ready = pfm_initialize() == PFM_SUCCESS;
+		ready = start_libpfm4();
 		/* It is not for the command to see. */
 		unsetenv("LIBPFM_FORCE_PMU");
 	}
@@ -65,7 +81,13 @@ static void prepare(void)
 bool names_known(void)
 {
 	prepare();
-	return ready && any_core_pmu();
+	return ready && nr_present;
+}
+
+/* The @i-th PMU that is here; false: no more. */
+static bool next_pmu(unsigned int i, pfm_pmu_info_t *info)
+{
+	return i < nr_present && core_pmu(present[i], info);
 }
 
 static bool event_info(int event, pfm_event_info_t *info)
@@ -87,13 +109,12 @@ void names_for_each(void (*visit)(const char *name, void *data), void *data)
 {
 	pfm_pmu_info_t pmu_info;
 	pfm_event_info_t info;
-	int pmu, event;
+	unsigned int i;
+	int event;
 
 	if (!names_known())
 		return;
-	for (pmu = 0; pmu < PFM_PMU_MAX; pmu++) {
-		if (!core_pmu(pmu, &pmu_info))
-			continue;
+	for (i = 0; next_pmu(i, &pmu_info); i++) {
 		for (event = pmu_info.first_event; event != -1;
 		     event = pfm_get_event_next(event))
 			if (event_info(event, &info))
@@ -131,17 +152,15 @@ int names_visit(int (*visit)(const char *name, const char *description,
 		void *data)
 {
 	pfm_pmu_info_t info;
-	int pmu, event, result = 0;
+	int event, result = 0;
+	unsigned int i;
 
 	if (!names_known())
 		return 0;
-	for (pmu = 0; !result && pmu < PFM_PMU_MAX; pmu++) {
-		if (!core_pmu(pmu, &info))
-			continue;
+	for (i = 0; !result && next_pmu(i, &info); i++)
 		for (event = info.first_event; !result && event != -1;
 		     event = pfm_get_event_next(event))
 			result = visit_event(event, visit, data);
-	}
 	return result;
 }
 
@@ -149,14 +168,13 @@ const char *names_pmu(void)
 {
 	const char *name = NULL;
 	pfm_pmu_info_t info;
-	int pmu;
+	unsigned int i;
 
 	if (!names_known())
 		return NULL;
 	/* The last one: what all of a vendor's have comes before its models'. */
-	for (pmu = 0; pmu < PFM_PMU_MAX; pmu++)
-		if (core_pmu(pmu, &info) &&
-		    (!name || strcmp(info.name, "ix86arch")))
+	for (i = 0; next_pmu(i, &info); i++)
+		if (!name || strcmp(info.name, "ix86arch"))
 			name = info.name;
 	return name;
 }
@@ -169,11 +187,10 @@ static int find_event(const char *text)
 	size_t length = strcspn(name, ":."); /* libpfm4 takes both */
 	pfm_pmu_info_t pmu_info;
 	pfm_event_info_t info;
-	int pmu, event;
+	unsigned int i;
+	int event;
 
-	for (pmu = 0; pmu < PFM_PMU_MAX; pmu++) {
-		if (!core_pmu(pmu, &pmu_info))
-			continue;
+	for (i = 0; next_pmu(i, &pmu_info); i++) {
 		for (event = pmu_info.first_event; event != -1;
 		     event = pfm_get_event_next(event))
 			if (event_info(event, &info) &&
@@ -345,8 +362,7 @@ static unsigned int list_pmu(FILE *stream, const pfm_pmu_info_t *info,
 unsigned int names_list(FILE *stream, const char *pattern)
 {
 	pfm_pmu_info_t pmu_info;
-	unsigned int nr = 0;
-	int pmu;
+	unsigned int nr = 0, i;
 
 	if (!names_known()) {
 		if (!pattern)
@@ -354,8 +370,7 @@ unsigned int names_list(FILE *stream, const char *pattern)
 			      stream);
 		return 0;
 	}
-	for (pmu = 0; pmu < PFM_PMU_MAX; pmu++)
-		if (core_pmu(pmu, &pmu_info))
-			nr += list_pmu(stream, &pmu_info, pattern);
+	for (i = 0; next_pmu(i, &pmu_info); i++)
+		nr += list_pmu(stream, &pmu_info, pattern);
 	return nr;
 }

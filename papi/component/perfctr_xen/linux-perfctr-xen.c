@@ -25,6 +25,7 @@
 #include <perfctr_events.h>
 
 #define MAX_EVENTS PERFCTR_MAX_PMCS
+#define SLICE_US   4000
 
 papi_vector_t _perfctr_xen_vector;
 
@@ -302,6 +303,9 @@ static void sort_entries(struct control *control,
 			cpu->evntsel_high[at] = from->evntsel_high[i];
 			cpu->ireset[at] = -control->period[i];
 			to->slot[at] = all->slot[i];
+			/* As often as Linux's perf: a program may be short. */
+			if (all->slot[i])
+				to->slice_us = SLICE_US;
 			to->host |= (all->host >> i & 1) << at;
 			if (samples) {
 				cpu->evntsel[at] |= PERFCTR_EVNTSEL_INT;
