@@ -44,7 +44,7 @@ struct control {
 	int event[MAX_EVENTS];          /* code */
 	unsigned int entry[MAX_EVENTS]; /* in "group" */
 	int period[MAX_EVENTS];         /* 0: it does not sample */
-	long long base[MAX_EVENTS];     /* what PAPI_reset() has taken off */
+	struct vperfctr_sums base;      /* what PAPI_reset() has taken off */
 	long long count[MAX_EVENTS];    /* what was read last */
 	int domain;
 	int inherit, turns;
@@ -496,7 +496,7 @@ static int start(hwd_context_t *context, hwd_control_state_t *state)
 	struct context *thread = context;
 	struct control *control = state;
 
-	memset(control->base, 0, sizeof(control->base));
+	memset(&control->base, 0, sizeof(control->base));
 	if (control->other) {
 		if (rvperfctr_control(control->other, &control->group.control) <
 		    0)
@@ -528,55 +528,66 @@ static int stop(hwd_context_t *context, hwd_control_state_t *state)
 	return PAPI_OK;
 }
 
-static int read_turns(struct context *thread, const struct control *control,
-		      unsigned long long *pmc)
+/* Through the kernel: the group's, or for how long each was counted. */
+static int read_sums(struct context *thread, const struct control *control,
+		     struct vperfctr_sums *sums)
 {
 	struct vperfctr_group_sums group;
-	unsigned int i;
 
-	if (control->inherit) {
-		if (vperfctr_read_group(thread->self, &group) < 0)
-			return papi_error(errno);
-	} else if (vperfctr_read_sums(thread->self, &group.sums) < 0) {
+	if (!control->inherit)
+		return vperfctr_read_sums(thread->self, sums) < 0
+			       ? papi_error(errno)
+			       : PAPI_OK;
+	if (vperfctr_read_group(thread->self, &group) < 0)
 		return papi_error(errno);
-	}
-	for (i = 0; i < control->nr; i++)
-		pmc[i] = vperfctr_estimate(&group.sums, i);
+	*sums = group.sums;
 	return PAPI_OK;
 }
 
+/* Of the control's entries, since PAPI_start(). */
 static int read_all(struct context *thread, const struct control *control,
-		    unsigned long long *pmc)
+		    struct vperfctr_sums *sums)
 {
-	struct perfctr_sum_ctrs sums;
+	struct perfctr_sum_ctrs counts;
 	int result;
 
 	if (control->turns || control->inherit)
-		return read_turns(thread, control, pmc);
-	memset(&sums, 0, sizeof(sums));
-	result = control->other ? rvperfctr_read_ctrs(control->other, &sums)
-				: vperfctr_read_ctrs(thread->self, &sums);
+		return read_sums(thread, control, sums);
+	memset(&counts, 0, sizeof(counts));
+	result = control->other ? rvperfctr_read_ctrs(control->other, &counts)
+				: vperfctr_read_ctrs(thread->self, &counts);
 	if (result < 0)
 		return papi_error(errno);
-	memcpy(pmc, sums.pmc, sizeof(sums.pmc));
+	memcpy(sums->pmc, counts.pmc, sizeof(sums->pmc));
 	return PAPI_OK;
 }
 
 static int read_counts(hwd_context_t *context, hwd_control_state_t *state,
 		       long long **counts, int flags)
 {
-	unsigned long long pmc[MAX_EVENTS];
 	struct control *control = state;
+	struct vperfctr_sums sums = {.tsc = 0};
 	unsigned int i;
 	int result;
 
 	(void)flags;
-	result = read_all(context, control, pmc);
+	result = read_all(context, control, &sums);
 	if (result != PAPI_OK)
 		return result;
-	for (i = 0; i < control->nr; i++)
+	sums.tsc -= control->base.tsc;
+	for (i = 0; i < control->nr; i++) {
+		sums.pmc[i] -= control->base.pmc[i];
+		sums.loaded[i] -= control->base.loaded[i];
+	}
+	/* An estimate is of the time since the reset, from that time. */
+	for (i = 0; i < control->nr; i++) {
+		unsigned int entry = control->entry[i];
+
 		control->count[i] =
-			(long long)pmc[control->entry[i]] - control->base[i];
+			(long long)(control->turns
+					    ? vperfctr_estimate(&sums, entry)
+					    : sums.pmc[entry]);
+	}
 	*counts = control->count;
 	return PAPI_OK;
 }
@@ -584,19 +595,12 @@ static int read_counts(hwd_context_t *context, hwd_control_state_t *state,
 static int reset(hwd_context_t *context, hwd_control_state_t *state)
 {
 	struct control *control = state;
-	long long *counts;
-	unsigned int i;
-	int result;
 
-	if (!control->running) {
-		memset(control->base, 0, sizeof(control->base));
-		memset(control->count, 0, sizeof(control->count));
-		return PAPI_OK;
-	}
-	result = read_counts(context, state, &counts, 0);
-	for (i = 0; result == PAPI_OK && i < control->nr; i++)
-		control->base[i] += counts[i];
-	return result;
+	memset(control->count, 0, sizeof(control->count));
+	if (control->running)
+		return read_all(context, control, &control->base);
+	memset(&control->base, 0, sizeof(control->base));
+	return PAPI_OK;
 }
 
 /* ---------------------------------- samples ------------------------------ */
