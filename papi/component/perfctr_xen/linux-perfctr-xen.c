@@ -78,7 +78,7 @@ static int papi_error(int error)
 
 /* ---------------------------------- events ------------------------------- */
 
-/* An event's code is its index; they are never taken away. */
+/* An event's code is its index; they are never taken away.  0 is none: PAPI's. */
 struct native {
 	char *name, *description;
 	int mask;  /* an event with a unit mask, of the last one without */
@@ -141,7 +141,7 @@ static int find_native(const char *name)
 {
 	unsigned int i;
 
-	for (i = 0; i < nr_natives; i++)
+	for (i = 1; i < nr_natives; i++)
 		if (!strcmp(natives[i].name, name))
 			return (int)i;
 	return -1;
@@ -174,7 +174,7 @@ static int copy_text(unsigned int code, int which, char *text, int length)
 	int result = PAPI_OK;
 
 	pthread_mutex_lock(&natives_lock);
-	if (code >= nr_natives || length <= 0)
+	if (!code || code >= nr_natives || length <= 0)
 		result = PAPI_ENOEVNT;
 	else
 		snprintf(text, (size_t)length, "%s",
@@ -218,7 +218,7 @@ static int enumerate(unsigned int *code, int modifier)
 {
 	switch (modifier) {
 	case PAPI_ENUM_FIRST:
-		return next_native(0, 0, code);
+		return next_native(1, 0, code);
 	case PAPI_ENUM_EVENTS:
 		return next_native(*code + 1, 0, code);
 	case PAPI_NTV_ENUM_UMASKS:
@@ -723,12 +723,14 @@ static int init_component(int cidx)
 	our_cidx = cidx;
 	info->CmpIdx = cidx;
 	/* Its error says what is missing, and what to do. */
+	if (add_native("", "", 0, 1) < 0)
+		return disabled(cidx, PAPI_ENOMEM, "no memory");
 	if (perfctr_events_list(list_native, NULL) != 0)
 		return disabled(cidx, PAPI_ECMP, perfctr_events_error());
 	if (perfctr_get_info(&counters) < 0)
 		return disabled(cidx, PAPI_ECMP, perfctr_strerror(errno));
 
-	info->num_native_events = (int)nr_natives;
+	info->num_native_events = (int)nr_natives - 1;
 	info->num_cntrs = (int)perfctr_info_nrctrs(&counters);
 	if (info->num_cntrs > MAX_EVENTS)
 		info->num_cntrs = MAX_EVENTS;
