@@ -11,8 +11,8 @@ installed() {
 	(cd "$1" && find . ! -type d -printf '%P %m %l\n' | sed 's/ 777 / -> /;s/ 644 $//;s/ 755 $/ */' | LC_ALL=C sort)
 }
 
-functions=$(sed -n '/^global:/,/^local:/s/^[[:space:]]*\([a-z_]*\);$/\1/p' libperfctr/libperfctr.map)
-named=$(sed -n '/^global:/,/^local:/s/^[[:space:]]*\([a-z_]*\);$/\1/p' libperfctr/libperfctr-events.map)
+functions=$(exported libperfctr/libperfctr.map)
+named=$(exported libperfctr/libperfctr-events.map)
 version=$(sed -n 's/^VERSION := //p' libperfctr/Makefile)
 events_version=$(sed -n 's/^EVENTS_VERSION := //p' libperfctr/Makefile)
 kdir=$(make -s -C guest-module print-kdir)

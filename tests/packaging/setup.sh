@@ -16,3 +16,8 @@ install_library() {
 	flock build/unit.lock make -s -C libperfctr install DESTDIR="$tmp" PREFIX=/usr >"$tmp/log" 2>&1 ||
 		{ cat "$tmp/log"; echo "Bail out! make install failed"; exit 1; }
 }
+
+# exported MAP...: the functions that shared libraries export
+exported() {
+	cat "$@" | sed -n '/^global:/,/^local:/s/^[[:space:]]*\([a-z_]*\);$/\1/p'
+}

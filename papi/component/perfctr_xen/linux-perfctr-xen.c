@@ -722,9 +722,9 @@ static int init_component(int cidx)
 
 	our_cidx = cidx;
 	info->CmpIdx = cidx;
-	/* Its error says what is missing, and what to do. */
 	if (add_native("", "", 0, 1) < 0)
 		return disabled(cidx, PAPI_ENOMEM, "no memory");
+	/* Its error says what is missing, and what to do. */
 	if (perfctr_events_list(list_native, NULL) != 0)
 		return disabled(cidx, PAPI_ECMP, perfctr_events_error());
 	if (perfctr_get_info(&counters) < 0)
