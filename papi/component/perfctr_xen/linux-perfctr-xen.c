@@ -8,6 +8,10 @@
  * from PAPI_start() to PAPI_stop().  Events that sample (PAPI_overflow(),
  * PAPI_profil()) are moved behind the others there, as libperfctr wants it, so
  * "entry" says which entry of the control an event is.
+ *
+ * An event keeps its position in the EventSet until it is removed: PAPI tells
+ * the EventSet's events of their positions when one is added, not when one is
+ * removed.  So there can be positions without an event.
  */
 
 #include <errno.h>
@@ -38,10 +42,9 @@ struct context {
 
 struct control {
 	struct vperfctr_group_control group;
-	struct context *running; /* in that thread; NULL: stopped */
-	struct rvperfctr *other; /* attached to that thread, or NULL */
-	unsigned int nr;
-	int event[MAX_EVENTS];          /* code */
+	struct context *running;        /* in that thread; NULL: stopped */
+	struct rvperfctr *other;        /* attached to that thread, or NULL */
+	int event[MAX_EVENTS];          /* code, or 0: none; by position */
 	unsigned int entry[MAX_EVENTS]; /* in "group" */
 	int period[MAX_EVENTS];         /* 0: it does not sample */
 	struct vperfctr_sums base;      /* what PAPI_reset() has taken off */
@@ -81,8 +84,9 @@ static int papi_error(int error)
 /* An event's code is its index; they are never taken away.  0 is none: PAPI's. */
 struct native {
 	char *name, *description;
-	int mask;  /* an event with a unit mask, of the last one without */
-	int found; /* by its name; not listed */
+	int papi_code; /* PAPI's code for this one; 0: not known yet */
+	int mask;      /* an event with a unit mask, of the last one without */
+	int found;     /* by its name; not listed */
 };
 
 static struct native *natives;
@@ -106,6 +110,7 @@ static int add_native(const char *name, const char *description, int mask,
 		room = more;
 	}
 	native = &natives[nr_natives];
+	native->papi_code = 0;
 	native->name = strdup(name);
 	native->description = strdup(description);
 	native->mask = mask;
@@ -268,21 +273,22 @@ static int add_name(char *list, size_t size, const struct control *control,
 	if (result != PAPI_OK)
 		return result;
 	mode = !has_mode(name);
-	result = snprintf(list + used, size - used, "%s%s%s%s%s", i ? "," : "",
-			  name, mode && domain & PAPI_DOM_USER ? ":u" : "",
+	result = snprintf(list + used, size - used, "%s%s%s%s%s",
+			  used ? "," : "", name,
+			  mode && domain & PAPI_DOM_USER ? ":u" : "",
 			  mode && domain & PAPI_DOM_KERNEL ? ":k" : "",
 			  mode && domain & PAPI_DOM_SUPERVISOR ? ":h" : "");
 	return result < (int)(size - used) ? PAPI_OK : PAPI_EBUF;
 }
 
-/* Those that sample go behind the others. */
+/* Those that sample go behind the others.  @all: without what has no event. */
 static void sort_entries(struct control *control,
 			 const struct vperfctr_group_control *all)
 {
 	struct vperfctr_group_control *to = &control->group;
 	struct perfctr_cpu_control *cpu = &to->control.cpu_control;
 	const struct perfctr_cpu_control *from = &all->control.cpu_control;
-	unsigned int i, at = 0;
+	unsigned int i, nr, at = 0;
 	int samples;
 
 	*to = *all;
@@ -295,18 +301,23 @@ static void sort_entries(struct control *control,
 	to->host = 0;
 	cpu->nractrs = cpu->nrictrs = 0;
 	for (samples = 0; samples < 2; samples++) {
-		for (i = 0; i < control->nr; i++) {
+		for (i = 0, nr = 0; i < MAX_EVENTS; i++) {
+			unsigned int k = nr;
+
+			if (!control->event[i])
+				continue;
+			nr++;
 			if (!control->period[i] == samples)
 				continue;
-			cpu->pmc_map[at] = from->pmc_map[i];
-			cpu->evntsel[at] = from->evntsel[i];
-			cpu->evntsel_high[at] = from->evntsel_high[i];
+			cpu->pmc_map[at] = from->pmc_map[k];
+			cpu->evntsel[at] = from->evntsel[k];
+			cpu->evntsel_high[at] = from->evntsel_high[k];
 			cpu->ireset[at] = -control->period[i];
-			to->slot[at] = all->slot[i];
+			to->slot[at] = all->slot[k];
 			/* As often as Linux's perf: a program may be short. */
-			if (all->slot[i])
+			if (all->slot[k])
 				to->slice_us = SLICE_US;
-			to->host |= (all->host >> i & 1) << at;
+			to->host |= (all->host >> k & 1) << at;
 			if (samples) {
 				cpu->evntsel[at] |= PERFCTR_EVNTSEL_INT;
 				cpu->nrictrs++;
@@ -325,16 +336,19 @@ static int make_control(struct control *control)
 {
 	char list[MAX_EVENTS * (NAME_SIZE + 8)] = "";
 	struct vperfctr_group_control all;
-	unsigned int i, flags = 0;
+	unsigned int i, nr = 0, flags = 0;
 	int result;
 
-	if (!control->nr)
-		return PAPI_OK;
-	for (i = 0; i < control->nr; i++) {
+	for (i = 0; i < MAX_EVENTS; i++) {
+		if (!control->event[i])
+			continue;
 		result = add_name(list, sizeof(list), control, i);
 		if (result != PAPI_OK)
 			return result;
+		nr++;
 	}
+	if (!nr)
+		return PAPI_OK;
 	if (control->inherit)
 		flags |= PERFCTR_EVENTS_INHERIT;
 	if (control->turns)
@@ -342,7 +356,7 @@ static int make_control(struct control *control)
 	if (perfctr_events_control(list, flags, &all) < 0)
 		return papi_error(errno);
 	/* What acts on another thread is libperfctr's plain control. */
-	for (i = 0; control->other && i < control->nr; i++)
+	for (i = 0; control->other && i < nr; i++)
 		if (all.slot[i] || all.host || all.flags)
 			return PAPI_ECMP;
 	sort_entries(control, &all);
@@ -358,20 +372,66 @@ static int init_control_state(hwd_control_state_t *state)
 	return PAPI_OK;
 }
 
+/* Of the event @code, or of none (0): the first without; or -1. */
+static int position_of(const struct control *control, int code)
+{
+	int i;
+
+	for (i = 0; i < MAX_EVENTS; i++)
+		if (control->event[i] == code)
+			return i;
+	return -1;
+}
+
+/* What is not in @native any more gives its position back. */
+static void remove_others(struct control *control, const NativeInfo_t *native,
+			  int count)
+{
+	int i, k;
+
+	for (i = 0; i < MAX_EVENTS; i++) {
+		for (k = 0; k < count; k++)
+			if (native[k].ni_event == control->event[i])
+				break;
+		if (k < count)
+			continue;
+		control->event[i] = 0;
+		control->period[i] = 0;
+	}
+}
+
+/*
+ * PAPI (7.0 to 7.2 at least) moves an entry of @native to where one was removed
+ * but for its ni_papi_code, and takes it for the removed event from then on.
+ * An entry is right when its event is new in the EventSet.
+ */
+static void repair_code(NativeInfo_t *entry)
+{
+	pthread_mutex_lock(&natives_lock);
+	if (!natives[entry->ni_event].papi_code)
+		natives[entry->ni_event].papi_code = entry->ni_papi_code;
+	entry->ni_papi_code = natives[entry->ni_event].papi_code;
+	pthread_mutex_unlock(&natives_lock);
+}
+
 static int update_control_state(hwd_control_state_t *state,
 				NativeInfo_t *native, int count,
 				hwd_context_t *context)
 {
 	struct control *control = state, before = *control;
-	int i, result;
+	int i, position, result;
 
 	(void)context;
 	if (count > MAX_EVENTS)
 		return PAPI_ECNFLCT;
-	control->nr = (unsigned int)count;
+	remove_others(control, native, count);
 	for (i = 0; i < count; i++) {
-		control->event[i] = native[i].ni_event;
-		native[i].ni_position = i;
+		position = position_of(control, native[i].ni_event);
+		if (position < 0)
+			position = position_of(control, 0);
+		control->event[position] = native[i].ni_event;
+		native[i].ni_position = position;
+		repair_code(&native[i]);
 	}
 	result = make_control(control);
 	if (result != PAPI_OK)
@@ -575,14 +635,16 @@ static int read_counts(hwd_context_t *context, hwd_control_state_t *state,
 	if (result != PAPI_OK)
 		return result;
 	sums.tsc -= control->base.tsc;
-	for (i = 0; i < control->nr; i++) {
+	for (i = 0; i < MAX_EVENTS; i++) {
 		sums.pmc[i] -= control->base.pmc[i];
 		sums.loaded[i] -= control->base.loaded[i];
 	}
 	/* An estimate is of the time since the reset, from that time. */
-	for (i = 0; i < control->nr; i++) {
+	for (i = 0; i < MAX_EVENTS; i++) {
 		unsigned int entry = control->entry[i];
 
+		if (!control->event[i])
+			continue;
 		control->count[i] =
 			(long long)(control->turns
 					    ? vperfctr_estimate(&sums, entry)
@@ -628,10 +690,11 @@ static void dispatch_timer(int signal, hwd_siginfo_t *info, void *ucontext)
 	context = control->running;
 	if (!context || !context->self)
 		return;
-	for (i = 0; i < control->nr; i++)
-		if ((unsigned int)siginfo->si_pmc_ovf_mask >>
-			    control->entry[i] &
-		    1)
+	for (i = 0; i < MAX_EVENTS; i++)
+		if (control->period[i] &&
+		    (unsigned int)siginfo->si_pmc_ovf_mask >>
+				    control->entry[i] &
+			    1)
 			events |= 1LL << i;
 	_papi_hwi_dispatch_overflow_signal(
 		&hardware,
@@ -650,7 +713,8 @@ static int set_overflow(EventSetInfo_t *set, int index, int threshold)
 	unsigned int i, sampling = 0;
 	int result;
 
-	if (position < 0 || position >= (int)control->nr ||
+	if (position < 0 || position >= MAX_EVENTS ||
+	    !control->event[position] ||
 	    (!threshold && !control->period[position]))
 		return PAPI_EINVAL;
 	/* Its signal would come to the other thread. */
@@ -659,7 +723,7 @@ static int set_overflow(EventSetInfo_t *set, int index, int threshold)
 	result = change(control, &control->period[position], threshold);
 	if (result != PAPI_OK)
 		return result;
-	for (i = 0; i < control->nr; i++)
+	for (i = 0; i < MAX_EVENTS; i++)
 		sampling += control->period[i] != 0;
 	if (threshold)
 		return _papi_hwi_start_signal(signal, NEED_CONTEXT, our_cidx);
