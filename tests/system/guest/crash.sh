@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --smp 2 --timeout 5400 --xen-append conring_size=1M
+# run: --smp 2 --icount --timeout 5400 --xen-append conring_size=1M
 #
 # Runs in dom0: domains that count crash or are destroyed, while another counts on. Xen
 # must have all that was theirs back. Third argument "long": ten times each.
