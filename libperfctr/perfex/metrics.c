@@ -149,8 +149,8 @@ static int add_event(struct options *options, const char *text,
 	if (!text || has(options, text, group))
 		return 0;
 	if (events_add(options->event_texts, options->event_groups,
-			       &options->nr_events, PERFCTR_MAX_COUNTERS, text,
-			       message) < 0)
+		       &options->nr_events, PERFCTR_MAX_COUNTERS, text,
+		       message) < 0)
 		return -1;
 	options->event_groups[options->nr_events - 1] = group;
 	return 0;
@@ -164,7 +164,7 @@ static int add_metric(struct options *options, const struct metric *metric,
 	/* Where they take turns, its two events have theirs together. */
 	if (options->multiplex && metric->denominator) {
 		last = events_next_group(options->event_groups,
-					  options->nr_events);
+					 options->nr_events);
 		for (i = 1; i < last; i++)
 			if (has(options, metric->numerator, i) &&
 			    has(options, metric->denominator, i))

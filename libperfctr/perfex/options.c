@@ -170,10 +170,9 @@ static int take_option(struct options *options, int option,
 {
 	switch (option) {
 	case 'e':
-		return events_add(
-			options->event_texts, options->event_groups,
-			&options->nr_events, PERFCTR_MAX_COUNTERS, optarg,
-			message);
+		return events_add(options->event_texts, options->event_groups,
+				  &options->nr_events, PERFCTR_MAX_COUNTERS,
+				  optarg, message);
 	case 'M':
 		if (*metrics)
 			return complain(

@@ -106,9 +106,9 @@ int record_options_parse(struct record_options *options, int argc, char **argv,
 		switch (option) {
 		case 'e':
 			if (events_add(options->event_texts, NULL,
-					       &options->nr_events,
-					       LENGTH(options->event_texts),
-					       optarg, message) < 0)
+				       &options->nr_events,
+				       LENGTH(options->event_texts), optarg,
+				       message) < 0)
 				return -1;
 			break;
 		case 'c':
