@@ -44,15 +44,50 @@ try_rdpmc:
 	mov	%edi, %ecx
 	mov	%rsi, %r8
 	xor	%r9d, %r9d
-	.globl rdpmc_here, rdpmc_fixed_up
+	.globl rdpmc_here, fixed_up
 rdpmc_here:
 	rdpmc
-	shl	$32, %rdx
+store:	shl	$32, %rdx
 	or	%rdx, %rax
 	mov	%rax, (%r8)
-rdpmc_fixed_up:
+fixed_up:
 	mov	%r9d, %eax
 	ret
+
+/* int try_rdmsr(uint32_t msr, uint64_t *value): the same */
+	.globl try_rdmsr, rdmsr_here
+try_rdmsr:
+	mov	%edi, %ecx
+	mov	%rsi, %r8
+	xor	%r9d, %r9d
+rdmsr_here:
+	rdmsr
+	jmp	store
+
+/* int try_wrmsr(uint32_t msr, uint64_t value): the same */
+	.globl try_wrmsr, wrmsr_here
+try_wrmsr:
+	mov	%edi, %ecx
+	mov	%esi, %eax
+	mov	%rsi, %rdx
+	shr	$32, %rdx
+	xor	%r9d, %r9d
+wrmsr_here:
+	wrmsr
+	jmp	fixed_up
+
+/* Zero flag: the instruction at rdx may fault, as those above.  Changes r9. */
+	.globl may_fault
+may_fault:
+	lea	rdpmc_here(%rip), %r9
+	cmp	%r9, %rdx
+	je	1f
+	lea	rdmsr_here(%rip), %r9
+	cmp	%r9, %rdx
+	je	1f
+	lea	wrmsr_here(%rip), %r9
+	cmp	%r9, %rdx
+1:	ret
 
 /*
  * void in_user_mode(unsigned long n): 2 * n + 1 instructions of user mode, of
@@ -89,18 +124,18 @@ system_call:
 	ret
 
 /*
- * Xen pushes: rcx, r11, error code, rip, cs, rflags, rsp, ss.  Only RDPMC may
- * fault; the vector then comes back in r9.
+ * Xen pushes: rcx, r11, error code, rip, cs, rflags, rsp, ss.  Only RDPMC, RDMSR
+ * and WRMSR may fault; the vector then comes back in r9.
  */
 	.globl gp_fault
 gp_fault:
 	pop	%rcx
 	pop	%r11
 	add	$8, %rsp
-	lea	rdpmc_here(%rip), %r9
-	cmp	%r9, (%rsp)
+	mov	(%rsp), %rdx
+	call	may_fault
 	jne	unexpected
-	lea	rdpmc_fixed_up(%rip), %r9
+	lea	fixed_up(%rip), %r9
 	mov	%r9, (%rsp)
 	mov	$13, %r9d
 	pushq	$0

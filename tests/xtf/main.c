@@ -55,6 +55,8 @@ void pvh_in_user_mode(unsigned long n);
 void outb(uint16_t port, uint8_t value);
 long hypercall(unsigned int nr, ...);
 int try_rdpmc(uint32_t index, uint64_t *value);
+int try_rdmsr(uint32_t msr, uint64_t *value);
+int try_wrmsr(uint32_t msr, uint64_t value);
 void main(const void *start_info);
 
 #define VIRT_BASE 0xffffffff80000000UL
@@ -532,6 +534,78 @@ static uint64_t user_cost(uint32_t index, unsigned long n)
  * User and kernel mode, in PV both ring 3: a user-only count is what user mode has
  * executed, to the instruction; a kernel-only one does not depend on it.
  */
+/*
+ * The guest's own way to the PMU, and to what reaches further: a WRMSR faults or is
+ * nothing, and RDMSR shows none of what Xen has written there.  The policy's levels
+ * and the vCPU's counters are as before.
+ */
+static void test_msrs(void)
+{
+	static const struct {
+		uint32_t first, last;
+	} intel[] = {
+		{ 0xc1, 0xc8 }, { 0x186, 0x18d }, { 0x4c1, 0x4c8 }, { 0x309, 0x30c }, /* counters, selects */
+		{ 0x38d, 0x392 },            /* fixed and global control, status; uncore of Nehalem */
+		{ 0x1a6, 0x1a7 },            /* off-core response: of the cache that cores share */
+		{ 0x1d9, 0x1d9 },            /* DEBUGCTL: freeze in SMM, and on an interrupt; branch trace */
+		{ 0x329, 0x329 }, { 0x345, 0x345 },
+		{ 0x3f1, 0x3f2 }, { 0x3f6, 0x3f7 }, { 0x600, 0x600 }, /* PEBS, and where it writes to */
+		{ 0x394, 0x397 }, { 0x3b0, 0x3b7 }, { 0x3c0, 0x3c7 }, { 0x700, 0x708 }, { 0xe00, 0xe03 }, /* uncore */
+	}, amd[] = {
+		{ 0xc0010000, 0xc0010007 }, { 0xc0010200, 0xc001020b }, /* selects, counters */
+		{ 0xc0000300, 0xc0000302 },  /* global status and control */
+		{ 0xc0010230, 0xc001023b }, { 0xc0010240, 0xc0010247 }, /* cache, north bridge: of all cores */
+		{ 0xc0011030, 0xc001103b },  /* IBS, and where it writes to */
+		{ 0x1d9, 0x1d9 },
+	}, *range = intel;
+	static const uint64_t values[] = {
+		0, 0x4300c0, 1, 0xffffffffULL, 1ULL << 41, ~0ULL,
+	};
+	unsigned int nr = sizeof(intel) / sizeof(*intel), shown = 0, wrong = 0, tried = 0;
+	uint64_t empty, empty_branches, value;
+
+	if (query.vendor == XENPERFCTR_VENDOR_AMD)
+		range = amd, nr = sizeof(amd) / sizeof(*amd);
+
+	load.nr = 2;
+	set(0, 0, insn | XENPERFCTR_EVTSEL_OS);
+	set(1, 1, branches | XENPERFCTR_EVTSEL_OS);
+	is(load_it(), 0);
+	empty = cost(0, 1, 0);
+	empty_branches = cost(1, 1, 0);
+	for (unsigned int i = 0; i < nr; i++)
+		for (uint32_t msr = range[i].first; msr <= range[i].last; msr++) {
+			uint64_t before, after;
+
+			/* Of a control that counts, none of the guest's business.  DEBUGCTL is emulated. */
+			if (msr != 0x1d9 && msr != 0x345 && !try_rdmsr(msr, &value) && value) {
+				is(msr, 0);
+				shown++;
+			}
+			for (unsigned int v = 0; v < sizeof(values) / sizeof(*values); v++, tried++) {
+				before = rdpmc(0);
+				try_wrmsr(msr, values[v]);
+				after = rdpmc(0);
+				/* An emulated WRMSR is some instructions, or none. */
+				if (after - before > 1000 || cost(0, 1001, 0) - empty != 2000 ||
+				    cost(1, 1001, 0) - empty_branches != 1000) {
+					is(msr, values[v]);
+					wrong++;
+				}
+			}
+		}
+	is(shown, 0);
+	is(wrong, 0);
+	is(tried > 100, 1);
+	sleep();
+	is(cost(0, 1001, 0) - empty, 2000);
+	is(cost(1, 1001, 0) - empty_branches, 1000);
+	/* What was written stays nowhere: another counter of this vCPU would show it. */
+	if (query.general & 4)
+		is(rdpmc(2), 0);
+	is(op(XENPERFCTR_OP_stop, NULL), 0);
+}
+
 static void test_split(void)
 {
 	const uint64_t usr = XENPERFCTR_EVTSEL_USR, os = XENPERFCTR_EVTSEL_OS;
@@ -1412,6 +1486,7 @@ void main(const void *start_info)
 	test_other_vcpu();
 	test_bad_loads(p);
 	test_counts(p);
+	test_msrs();
 	test_split();
 	test_stolen(p);
 	test_sampling(p);

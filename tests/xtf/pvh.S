@@ -126,16 +126,14 @@ set_gate:
 
 /* The processor pushes: error code, rip, cs, rflags, rsp, ss. */
 pvh_gp_fault:
-	push	%r9
-	lea	rdpmc_here(%rip), %r9
-	cmp	%r9, 16(%rsp)
-	jne	1f
-	lea	rdpmc_fixed_up(%rip), %r9
-	mov	%r9, 16(%rsp)
-	add	$16, %rsp
+	mov	8(%rsp), %rdx
+	call	may_fault
+	jne	pvh_page_fault
+	lea	fixed_up(%rip), %r9
+	mov	%r9, 8(%rsp)
+	add	$8, %rsp
 	mov	$13, %r9d
 	iretq
-1:	pop	%r9
 pvh_page_fault:
 	add	$8, %rsp
 pvh_unexpected:
