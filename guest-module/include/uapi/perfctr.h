@@ -470,8 +470,9 @@ struct perfctr_dev_cpu {
 /*
  * Give the handle's set rings for its samples and those of all that inherits
  * from it, before the CONTROL that starts sampling; once in its lifetime
- * (EEXIST).  EBUSY: a control is in force.  ENOENT: the handle is not bound, or
- * to a set that another one founded.  EINVAL, ENOMEM.
+ * (EEXIST).  Only by the thread itself (EPERM).  EBUSY: a control is in force.
+ * ENOENT: the handle is not bound, or to a set that another one founded.
+ * EINVAL, ENOMEM.
  * poll() of the handle then says POLLIN while a ring is half full, and POLLHUP
  * when no thread of the group is left, and all is told of their mappings.
  */
