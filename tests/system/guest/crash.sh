@@ -31,10 +31,6 @@ free_pages() {
 	xl dmesg | awk '/dumping heap info/ { sum = 0 } /heap\[node=/ { sum += $(NF - 1) } END { print sum }'
 }
 
-/lab/toolstack || exit 125
-# It has much to do, and shares the pCPUs with the domains.
-xl sched-credit2 -d 0 -w 65535
-
 begin stays "" instructions branches
 # Xen's and dom0's own caches have grown by then.
 die crash

@@ -18,10 +18,6 @@ events="instructions branches stores"
 }
 tmp=$(mktemp -d)
 
-/lab/toolstack || exit 125
-# It has much to do, and shares the pCPUs with the domain.
-xl sched-credit2 -d 0 -w 65535
-
 /lab/domu life --type $kind --vcpus 2 -- sh -c '
 	pids=
 	for event; do
