@@ -8,13 +8,13 @@
 # GUEST is the domains' type, or dom0 for PV. CPUID says nothing of pCPUs in others:
 # scenario 4 is for PV only.
 #
-#	GUEST CPU [SEED [RUNS [MOVES [SCENARIOS]]]]
+#	GUEST CPU [long [SEED [RUNS [MOVES [SCENARIOS]]]]]
 
 . /put/tap.sh
 programs=/usr/lib/perfctr-tests
 type=$1
 [ "$type" != dom0 ] || type=pv
-seed=${3:-1} runs=${4:-1} at_least=${5:-500} scenarios=${6:-1 2 3}
+seed=${4:-1} runs=${5:-1} at_least=${6:-500} scenarios=${7:-1 2 3}
 tmp=$(mktemp -d)
 
 /lab/toolstack || exit 125
