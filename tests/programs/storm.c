@@ -38,16 +38,16 @@
 
 #include "regions.h"
 
-#define SHARED       8  /* handles that all have, SHARED_AT on */
-#define SHARED_AT    10
-#define OWN          4  /* handles of each thread */
-#define MAX_THREADS  8
+#define SHARED        8 /* handles that all have, SHARED_AT on */
+#define SHARED_AT     10
+#define OWN           4 /* handles of each thread */
+#define MAX_THREADS   8
 #define MAX_PROCESSES 16
-#define MAX_TIDS     64
-#define USR_OS(e)    ((e) | 3ull << 16)
-#define USR(e)       ((e) | 1ull << 16)
-#define PAGE         4096ul
-#define OVERFLOW_SIG 40
+#define MAX_TIDS      64
+#define USR_OS(e)     ((e) | 3ull << 16)
+#define USR(e)        ((e) | 1ull << 16)
+#define PAGE          4096ul
+#define OVERFLOW_SIG  40
 
 /* What all processes know */
 struct common {
@@ -88,7 +88,13 @@ struct call {
 	int errors[12]; /* that the header has for it */
 };
 
-#define CALL(name, ...) {#name, PERFCTR_IOC_##name, {__VA_ARGS__}}
+#define CALL(name, ...)                                                        \
+	{                                                                      \
+#name, PERFCTR_IOC_##name,                                     \
+		{                                                              \
+			__VA_ARGS__                                            \
+		}                                                              \
+	}
 static const struct call calls[] = {
 	CALL(INFO, EPERM),
 	CALL(CREATE, EEXIST, EBUSY),
@@ -144,7 +150,8 @@ static int call(int which, int fd, void *argument)
 	if (result >= 0)
 		return result;
 	all->failed++;
-	if (!among(c->errors, sizeof(c->errors) / sizeof(c->errors[0]), errno) &&
+	if (!among(c->errors, sizeof(c->errors) / sizeof(c->errors[0]),
+		   errno) &&
 	    !among(always, sizeof(always) / sizeof(always[0]), errno)) {
 		all->wrong++;
 		printf("wrong: %s: %s\n", c->name, strerrorname_np(errno));
@@ -198,7 +205,8 @@ static void noise(void *to, size_t size)
 
 static void random_control(struct perfctr_dev_control *c)
 {
-	static const unsigned int events[] = {0xc0, 0xc2, 0xc4, 0x3c, 0x76, 0x3ff};
+	static const unsigned int events[] = {0xc0, 0xc2, 0xc4,
+					      0x3c, 0x76, 0x3ff};
 
 	unsigned int slots;
 
@@ -225,7 +233,8 @@ static void random_control(struct perfctr_dev_control *c)
 		if (!below(40))
 			counter->flags |= below(8);
 		if (!below(3)) {
-			counter->ireset = -(int64_t)(info.min_period + below(20000));
+			counter->ireset =
+				-(int64_t)(info.min_period + below(20000));
 			if (below(3))
 				c->si_signo = OVERFLOW_SIG;
 		}
@@ -252,11 +261,13 @@ static void do_attach(void)
 	struct perfctr_dev_attach attach = {.tid = random_tid()};
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", below(8) ? attach.tid : random_tid());
+	snprintf(path, sizeof(path), "/proc/%d/mem",
+		 below(8) ? attach.tid : random_tid());
 	attach.mem_fd = below(10) ? open(path, O_RDONLY | O_CLOEXEC) : handle();
 	attach.flags = below(4) ? PERFCTR_ATTACH_CREATE : below(4);
 	call(ATTACH, handle(), bad_pointer(&attach));
-	if (attach.mem_fd > SHARED_AT + SHARED && !among(own, OWN, attach.mem_fd))
+	if (attach.mem_fd > SHARED_AT + SHARED &&
+	    !among(own, OWN, attach.mem_fd))
 		close(attach.mem_fd);
 }
 
@@ -265,8 +276,9 @@ static void do_reopen(void)
 	int *fd = &own[below(8) ? 1 + below(OWN - 1) : 0];
 
 	close(*fd);
-	*fd = open("/dev/perfctr", below(4) ? O_RDWR | (below(2) ? O_CLOEXEC : 0)
-					    : O_RDONLY | O_CLOEXEC);
+	*fd = open("/dev/perfctr", below(4)
+					   ? O_RDWR | (below(2) ? O_CLOEXEC : 0)
+					   : O_RDONLY | O_CLOEXEC);
 	if (*fd < 0) {
 		*fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 		if (*fd < 0)
@@ -287,7 +299,9 @@ static void use_page(const volatile struct perfctr_page *page)
 		if (index >= 0) {
 			unsigned int low, high;
 
-			asm volatile("rdpmc" : "=a"(low), "=d"(high) : "c"(index));
+			asm volatile("rdpmc"
+				     : "=a"(low), "=d"(high)
+				     : "c"(index));
 		}
 	}
 	may_fault = 0;
@@ -307,8 +321,9 @@ static void do_map(void)
 	bool ring = below(3) == 0;
 	size_t size = ring ? PAGE * (1 + (1ul << below(3))) : PAGE;
 	off_t offset = ring ? (off_t)PERFCTR_RING_OFFSET(below(3)) : 0;
-	void *p = mmap(NULL, size, ring ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED,
-		       handle(), below(20) ? offset : (off_t)(number() << 12));
+	void *p = mmap(NULL, size, ring ? PROT_READ | PROT_WRITE : PROT_READ,
+		       MAP_SHARED, handle(),
+		       below(20) ? offset : (off_t)(number() << 12));
 
 	if (p == MAP_FAILED)
 		return;
@@ -525,7 +540,8 @@ static void *thread(void *data)
 	here = (int)below(MAX_TIDS);
 	all->tid[here] = (int)syscall(SYS_gettid);
 	for (int i = 0; i < OWN; i++)
-		own[i] = open("/dev/perfctr", O_RDWR | (below(2) ? O_CLOEXEC : 0));
+		own[i] = open("/dev/perfctr",
+			      O_RDWR | (below(2) ? O_CLOEXEC : 0));
 	call(CREATE, own[0], NULL);
 	while (all->left-- > 0) {
 		once();
@@ -549,7 +565,8 @@ static void *thread(void *data)
 static int process(uint64_t seed)
 {
 	static const int signals[] = {SIGSEGV, SIGBUS, SIGILL};
-	struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
+	struct sigaction action = {.sa_handler = on_fault,
+				   .sa_flags = SA_NODEFER};
 	pthread_t ids[MAX_THREADS];
 
 	for (unsigned int i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
@@ -579,13 +596,15 @@ static bool still_counts(void)
 	int fd = open("/dev/perfctr", O_RDWR);
 
 	c.counter[0].evtsel = USR(0xc0);
-	if (fd < 0 || ioctl(fd, PERFCTR_IOC_CREATE) || ioctl(fd, PERFCTR_IOC_CONTROL, &c) ||
+	if (fd < 0 || ioctl(fd, PERFCTR_IOC_CREATE) ||
+	    ioctl(fd, PERFCTR_IOC_CONTROL, &c) ||
 	    ioctl(fd, PERFCTR_IOC_READ, &before))
 		return false;
 	find_region("loop")->run(100000, NULL);
 	if (ioctl(fd, PERFCTR_IOC_READ, &after))
 		return false;
-	return after.pmc[0] - before.pmc[0] >= 200000 && after.pmc[0] - before.pmc[0] < 201000;
+	return after.pmc[0] - before.pmc[0] >= 200000 &&
+	       after.pmc[0] - before.pmc[0] < 201000;
 }
 
 static pid_t start(uint64_t seed)
@@ -606,7 +625,8 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc < 3) {
-		fputs("usage: storm SEED ROUNDS [PROCESSES [THREADS]]\n", stderr);
+		fputs("usage: storm SEED ROUNDS [PROCESSES [THREADS]]\n",
+		      stderr);
 		return 2;
 	}
 	arguments = argv;
@@ -614,8 +634,11 @@ int main(int argc, char **argv)
 	if (argc > 3)
 		processes = strtoul(argv[3], NULL, 0);
 	nr_threads = argc > 4 ? strtoul(argv[4], NULL, 0) : 3;
-	if (!processes || processes > MAX_PROCESSES || !nr_threads || nr_threads > MAX_THREADS)
-		return fputs("storm: 1 to 16 processes, of 1 to 8 threads\n", stderr), 2;
+	if (!processes || processes > MAX_PROCESSES || !nr_threads ||
+	    nr_threads > MAX_THREADS)
+		return fputs("storm: 1 to 16 processes, of 1 to 8 threads\n",
+			     stderr),
+		       2;
 
 	/* What this program executes shares it by the file. */
 	name = getenv("STORM");
@@ -665,7 +688,8 @@ int main(int argc, char **argv)
 	printf("calls %llu failed %llu faults %llu overflows %llu kills %llu execs %llu forks %llu "
 	       "exits %llu wrong %llu\n",
 	       (unsigned long long)all->calls, (unsigned long long)all->failed,
-	       (unsigned long long)all->faults, (unsigned long long)all->overflows,
+	       (unsigned long long)all->faults,
+	       (unsigned long long)all->overflows,
 	       (unsigned long long)all->kills, (unsigned long long)all->execs,
 	       (unsigned long long)all->forks, (unsigned long long)all->exits,
 	       (unsigned long long)all->wrong);

@@ -667,39 +667,51 @@ static int reset(hwd_context_t *context, hwd_control_state_t *state)
 
 /* ---------------------------------- samples ------------------------------ */
 
-/* The thread stays suspended until it is resumed here. */
+/* The entries' bits of libperfctr as bits of the EventSet's positions */
+static long long overflowed(const struct control *control, unsigned int entries)
+{
+	long long events = 0;
+	unsigned int i;
+
+	for (i = 0; i < MAX_EVENTS; i++)
+		if (control->period[i] && entries >> control->entry[i] & 1)
+			events |= 1LL << i;
+	return events;
+}
+
+/*
+ * An overflow, after which the thread stays suspended until it is resumed here;
+ * or a tick of the timer with which PAPI looks for overflows by itself.
+ */
 static void dispatch_timer(int signal, hwd_siginfo_t *info, void *ucontext)
 {
 	_papi_hwi_context_t hardware = {.si = info, .ucontext = ucontext};
+	vptr_t at =
+		(vptr_t)((ucontext_t *)ucontext)->uc_mcontext.gregs[REG_RIP];
 	siginfo_t *siginfo = (siginfo_t *)info;
 	ThreadInfo_t *thread;
 	EventSetInfo_t *set;
 	struct control *control;
 	struct context *context;
-	long long events = 0;
-	unsigned int i;
 
 	(void)signal;
-	if (siginfo->si_code != SI_PMC_OVF)
-		return;
 	thread = _papi_hwi_lookup_thread(0);
 	set = thread ? thread->running_eventset[our_cidx] : NULL;
 	if (!set || set->CmpIdx != our_cidx)
 		return;
+	if (set->overflow.flags & PAPI_OVERFLOW_FORCE_SW) {
+		_papi_hwi_dispatch_overflow_signal(&hardware, at, NULL, 0, 0,
+						   &thread, our_cidx);
+		return;
+	}
 	control = set->ctl_state;
 	context = control->running;
-	if (!context || !context->self)
+	if (siginfo->si_code != SI_PMC_OVF || !context || !context->self)
 		return;
-	for (i = 0; i < MAX_EVENTS; i++)
-		if (control->period[i] &&
-		    (unsigned int)siginfo->si_pmc_ovf_mask >>
-				    control->entry[i] &
-			    1)
-			events |= 1LL << i;
 	_papi_hwi_dispatch_overflow_signal(
-		&hardware,
-		(vptr_t)((ucontext_t *)ucontext)->uc_mcontext.gregs[REG_RIP],
-		NULL, events, 0, &thread, our_cidx);
+		&hardware, at, NULL,
+		overflowed(control, (unsigned int)siginfo->si_pmc_ovf_mask), 0,
+		&thread, our_cidx);
 	/* The handler may have stopped it: then there is nothing to resume. */
 	if (control->running)
 		vperfctr_iresume(context->self);
