@@ -3,7 +3,7 @@
 # Runs in a domain of domains.sh: a program counts for each EVENT of the arguments.
 # Meanwhile dom0 says what to do by the domain's node data/go: "NUMBER COMMAND"; each is
 # done once, its output goes to dom0 line by line after "NUMBER ", and "NUMBER end STATUS"
-# ends it. At "last finish" the programs end, if they have not before, and the domain.
+# ends it. $POLL: how often it looks, in seconds. At "last finish" the programs end, if they have not before, and the domain.
 
 cd /tmp || exit 1
 programs=/usr/lib/perfctr-tests
@@ -87,13 +87,14 @@ while :; do
 	go=$(xenstore-read data/go 2>/dev/null)
 	number=${go%% *}
 	if [ -z "$go" ] || [ "$number" = "$done" ]; then
-		sleep 0.05
+		sleep "${POLL:-0.05}"
 		continue
 	fi
 	done=$number
 	[ "$number" != last ] || break
 	case $go in
-	*" stop_counting") stop_counting; echo "$number end 0" ;;
+	# These change what this shell knows.
+	*" stop_counting" | *" count "*) ${go#* }; echo "$number end 0" ;;
 	*)
 		{
 			eval "${go#* }" 2>&1

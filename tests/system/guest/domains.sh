@@ -63,3 +63,9 @@ finish() {
 	is "$(grep -c '^total' "$tmp/$1")$wrong" "$2" "domain $1: $2 programs counted what they did, difference 0 in each measurement"
 	diag "$1: $(awk '$1 == "total" { n += $6; e += $2 } END { printf "%d measurements, %.0f events", n, e }' "$tmp/$1")"
 }
+
+# random N: 0 to N - 1 in $random; the same numbers after the same $state
+random() {
+	state=$(((state * 1103515245 + 12345) % 2147483648))
+	random=$((state / 65536 % $1))
+}

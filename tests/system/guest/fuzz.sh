@@ -14,12 +14,7 @@ tmp=$(mktemp -d)
 sequences=${5:-3000} destroyed=1
 [ "$long" != long ] || sequences=${5:-500000} destroyed=10
 
-# random N: 0 to N - 1 in $random; the same numbers for the same seed
-state=$seed
-random() {
-	state=$(((state * 1103515245 + 12345) % 2147483648))
-	random=$((state / 65536 % $1))
-}
+state=$seed # of "random"
 
 # What dom0 does to the domain once
 act() {
