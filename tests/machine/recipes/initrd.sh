@@ -4,14 +4,16 @@
 # system, guest/init and guest/mailbox.c. And the firmware of HVM domains, which
 # loads that. Built in a moment.
 
+image_part=${image_part:-image}
+
 ingredients() {
-	part image
+	part "$image_part"
 	cat "$here/guest/init" "$here/guest/mailbox.c" "$here"/guest/firmware/*
 }
 
 bake() {
 	need gcc cpio unsquashfs
-	image=$(part image)
+	image=$(part "$image_part")
 	mkdir -p tree/bin
 	unsquashfs -q -n -d root "$image/root.sqfs" usr/bin/busybox bin/busybox >/dev/null 2>&1 || :
 	cp "$(find root -name busybox -type f | head -n 1)" tree/bin/
