@@ -531,10 +531,6 @@ static uint64_t user_cost(uint32_t index, unsigned long n)
 }
 
 /*
- * User and kernel mode, in PV both ring 3: a user-only count is what user mode has
- * executed, to the instruction; a kernel-only one does not depend on it.
- */
-/*
  * The guest's own way to the PMU, and to what reaches further: a WRMSR faults or is
  * nothing, and RDMSR shows none of what Xen has written there.  The policy's levels
  * and the vCPU's counters are as before.
@@ -606,6 +602,10 @@ static void test_msrs(void)
 	is(op(XENPERFCTR_OP_stop, NULL), 0);
 }
 
+/*
+ * User and kernel mode, in PV both ring 3: a user-only count is what user mode has
+ * executed, to the instruction; a kernel-only one does not depend on it.
+ */
 static void test_split(void)
 {
 	const uint64_t usr = XENPERFCTR_EVTSEL_USR, os = XENPERFCTR_EVTSEL_OS;
