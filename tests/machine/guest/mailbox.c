@@ -75,16 +75,24 @@ static uint64_t base;			/* physical address of the window */
 static struct header header;
 static unsigned long slot_index;
 
+static uint64_t mapped = UINT64_MAX;	/* the part of the window that is mapped now */
+static char *chunk = MAP_FAILED;
+
+static void unmap(void)
+{
+	if (chunk != MAP_FAILED)
+		munmap(chunk, CHUNK);
+	chunk = MAP_FAILED;
+	mapped = UINT64_MAX;
+}
+
 /* Where the window's byte off is mapped; *room bytes can be used from there. */
 static void *at(uint64_t off, size_t *room)
 {
-	static uint64_t mapped = UINT64_MAX;
-	static char *chunk = MAP_FAILED;
 	uint64_t start = off & ~(CHUNK - 1);
 
 	if (start != mapped) {
-		if (chunk != MAP_FAILED)
-			munmap(chunk, CHUNK);
+		unmap();
 		chunk = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_SHARED,
 			     mem, base + start);
 		if (chunk == MAP_FAILED)
@@ -279,6 +287,8 @@ static int run(void)
 		{ .fd = out[0], .events = POLLIN }, { .fd = errs[0], .events = POLLIN },
 	};
 	while (waitpid(pid, &status, WNOHANG) == 0) {
+		/* A PV domain can't be saved while it has the window mapped. */
+		unmap();
 		if (ppoll(fds, 2, NULL, &old) < 0)
 			continue;
 		for (i = 0; i < 2; i++)

@@ -6,19 +6,23 @@
 # saved and goes on (a suspend that is cancelled), migrated to the same host while it
 # runs, paused, and loses and regains a vCPU, all of it while the programs compare every
 # measurement with what they did. Third argument "long": 100 restores, 20 of those that go on, 20
-# migrations, 50 pauses and 50 rounds of vCPU 1 off and on.
+# migrations, 50 pauses and 50 rounds of vCPU 1 off and on; of PV and HVM domains, which take
+# longer, a fifth of the first three.
 
 . /put/tap.sh
 kind=$1
 restores=1 migrations=1 cancelled=1 others=1
 events="instructions branches stores"
 [ "$3" != long ] || {
-	restores=100 migrations=20 cancelled=20 others=50
+	restores=20 migrations=4 cancelled=4 others=50
+	[ "$kind" != pvh ] || restores=100 migrations=20 cancelled=20
 	events="$events cond-branches $events cond-branches"
 }
+in_ram=
+[ "$kind" != pv ] || in_ram=--in-ram
 tmp=$(mktemp -d)
 
-/lab/domu life --type $kind --vcpus 2 -- sh -c '
+/lab/domu life --type $kind --vcpus 2 $in_ram -- sh -c '
 	pids=
 	for event; do
 		/usr/lib/perfctr-tests/forever-until 100000 -e $event &
