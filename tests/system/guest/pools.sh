@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --smp 2 --icount --timeout 5400
+# run: --smp 2 --icount --xen debug --timeout 5400
 #
 # Runs in dom0: two domains count while pCPU 1 is taken from them, while they are moved
 # to a cpupool of it with each of Xen's schedulers, and back, and while it goes offline
