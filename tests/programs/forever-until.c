@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * forever-until SECONDS [-e EVENT[@INDEX]]
+ * forever-until SECONDS [PAUSE] [-e EVENT[@INDEX]]
  *
  * Counts chunk after chunk of a loop of known counts, for that time, and
  * compares each: before and after it the counter is read through the kernel,
  * which always takes the same instructions, so that each chunk has to be what the loop
  * does and a constant.  A user-mode read follows, which a switch may make try
- * again: it must lie between the last read and the next.  Prints at the end
+ * again: it must lie between the last read and the next.  Sleeps for PAUSE
+ * milliseconds after each tenth chunk.  Prints at the end
  *
  *	total T expected E chunks C exact X short S
  *
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "self.h"
 
@@ -46,6 +48,12 @@ static __attribute__((noinline)) uint64_t measure(const struct vperfctr *self,
 	return after.pmc[0] - before.pmc[0];
 }
 
+static int usage(void)
+{
+	fputs("usage: forever-until SECONDS [PAUSE] [-e EVENT[@INDEX]]\n", stderr);
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	const struct region *loop = find_region("loop");
@@ -54,24 +62,23 @@ int main(int argc, char **argv)
 	struct perfctr_sum_ctrs sums;
 	struct event_option event;
 	struct vperfctr *self;
-	uint64_t seconds;
+	uint64_t seconds, pause = 0;
 	sigset_t ending;
 	time_t end;
 
-	if (argc < 2) {
-		fputs("usage: forever-until SECONDS [-e EVENT[@INDEX]]\n",
-		      stderr);
-		return 2;
-	}
+	if (argc < 2)
+		return usage();
 	seconds = parse_number(argv[1]);
 	argc--;
 	argv++;
-	event_option(&event, &argc, &argv);
-	if (argc != 1 || event.count == NR_COUNTS) {
-		fputs("usage: forever-until SECONDS [-e EVENT[@INDEX]]\n",
-		      stderr);
-		return 2;
+	if (argc > 1 && argv[1][0] != '-') {
+		pause = parse_number(argv[1]);
+		argc--;
+		argv++;
 	}
+	event_option(&event, &argc, &argv);
+	if (argc != 1 || event.count == NR_COUNTS)
+		return usage();
 	/* Not handled, which would be counted: looked for between chunks. */
 	sigemptyset(&ending);
 	sigaddset(&ending, SIGTERM);
@@ -100,6 +107,8 @@ int main(int argc, char **argv)
 		total += count;
 		expected_total += expected;
 		chunks++;
+		if (pause && chunks % 10 == 0)
+			usleep((useconds_t)pause * 1000);
 	}
 	printf("total %llu expected %llu chunks %llu exact %llu short %llu\n",
 	       (unsigned long long)total, (unsigned long long)expected_total,

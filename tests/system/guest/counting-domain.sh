@@ -3,7 +3,8 @@
 # Runs in a domain of domains.sh: a program counts for each EVENT of the arguments.
 # Meanwhile dom0 says what to do by the domain's node data/go: "NUMBER COMMAND"; each is
 # done once, its output goes to dom0 line by line after "NUMBER ", and "NUMBER end STATUS"
-# ends it. $POLL: how often it looks, in seconds. At "last finish" the programs end, if they have not before, and the domain.
+# ends it. $POLL: how often it looks, in seconds; $PAUSE: for how many milliseconds the programs
+# sleep now and then (default: not at all). At "last finish" the programs end, if they have not before, and the domain.
 
 cd /tmp || exit 1
 programs=/usr/lib/perfctr-tests
@@ -12,7 +13,7 @@ pids=
 # count EVENT...
 count() {
 	for event; do
-		$programs/forever-until 1000000 -e "$event" &
+		$programs/forever-until 1000000 "${PAUSE:-0}" -e "$event" &
 		pids="$pids $!"
 	done
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # For scripts in dom0, after tap.sh: domains whose programs count all the time
-# (counting-domain.sh). Needs $tmp, a folder. Nothing here waits for a time that
+# (counting-domain.sh, which also says what $POLL and $PAUSE are). Needs $tmp, a folder. Nothing here waits for a time that
 # a slow machine would need more of: what is awaited comes, or its domain ends.
 
 # begin NAME "OPTIONS of /lab/domu" [EVENT...]: a domain with a program for each EVENT;
@@ -12,7 +12,7 @@ begin() {
 	: >"$tmp/$begun"
 	# One word each: splitting is wanted.
 	# shellcheck disable=SC2086
-	/lab/domu "$begun" $options -- sh /put/counting-domain.sh "$@" >"$tmp/$begun" 2>&1 &
+	/lab/domu "$begun" $options -- env POLL="${POLL:-0.05}" PAUSE="${PAUSE:-0}" sh /put/counting-domain.sh "$@" >"$tmp/$begun" 2>&1 &
 	eval "pid_$begun=\$! number_$begun=0"
 	said "$begun" "counting" || {
 		fail "domain $begun begins" "$(cat "$tmp/$begun")"
@@ -26,7 +26,7 @@ begin() {
 said() {
 	until grep -q "^$2" "$tmp/$1"; do
 		eval "kill -0 \$pid_$1" 2>/dev/null || { grep -q "^$2" "$tmp/$1"; return; }
-		sleep 0.05
+		sleep "${POLL:-0.05}"
 	done
 }
 

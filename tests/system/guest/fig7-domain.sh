@@ -12,4 +12,18 @@ for scenario; do
 	done
 	/usr/lib/perfctr-tests/fig7 "$scenario" "$seed" "$runs" "$moves"
 	echo "done $scenario status $?"
+	# The other domain may still need somebody to share pCPUs with.
+	busy=
+	case $scenario in
+	3 | 4)
+		for vcpu in 0 1; do
+			while :; do :; done &
+			busy="$busy $!"
+		done
+		;;
+	esac
+	until [ "$(xenstore-read data/over 2>/dev/null)" = "$scenario" ]; do
+		sleep 0.05
+	done
+	[ -z "$busy" ] || kill $busy
 done

@@ -58,6 +58,7 @@ for scenario in $scenarios; do
 	xenstore-write "/local/domain/$id_a/data/go" "$scenario" "/local/domain/$id_b/data/go" "$scenario"
 	said a "done $scenario status [0-9]*"
 	said b "done $scenario status [0-9]*"
+	xenstore-write "/local/domain/$id_a/data/over" "$scenario" "/local/domain/$id_b/data/over" "$scenario"
 	if [ -n "$mover" ]; then
 		kill $mover 2>/dev/null
 		wait $mover
