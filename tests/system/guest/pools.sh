@@ -2,8 +2,11 @@
 # run: --smp 2 --icount --xen debug --timeout 5400
 #
 # Runs in dom0: two domains count while pCPU 1 is taken from them, while they are moved
-# to a cpupool of it with each of Xen's schedulers, and back, and while it goes offline
+# to a cpupool of it with one of Xen's schedulers, and back, and while it goes offline
 # and online. Third argument "long": ten times.
+#
+# Not RTDS, an experiment: Xen 4.17 itself does not survive that a pCPU leaves a pool of it
+# (rt_deinit_pdata() looks for the pool that schedule_cpu_rm() has just forgotten).
 
 . /put/tap.sh
 . /put/domains.sh
@@ -34,7 +37,7 @@ begin b "--vcpus 2" instructions@2 branches
 
 # It has much to do, and shares pCPU 0 with them; but they must get time, too.
 check "dom0 goes first" xl sched-credit2 -d 0 -w 1024
-for scheduler in credit credit2 rtds null; do
+for scheduler in credit credit2 null; do
 	wrong=
 	for round in $(seq $rounds); do
 		each xl cpupool-cpu-remove Pool-0 1
