@@ -45,6 +45,11 @@ check-long: deps guest
 	@tests/machine/build all
 	@tests/check --long
 
+##   make soak           everything at random, in 20 machines, for HOURS=8 in all of their own time
+.PHONY: soak
+soak: deps guest
+	@tests/soak/soak --hours $(or $(HOURS),8) $(SOAK)
+
 ##   make bench          the cost table, ours beside upstream's: text, tests/bench/costs.{csv,svg}
 .PHONY: bench
 bench: deps guest

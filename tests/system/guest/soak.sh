@@ -15,7 +15,7 @@ seed=$1 minutes=$2 kinds=$3 schedulers=$4
 programs=/usr/lib/perfctr-tests
 tmp=$(mktemp -d)
 # Time is the number of instructions: of 8 hours most must be idle. Each look costs as much as 0.1 s.
-export POLL=1 PAUSE=1000
+export POLL=2 PAUSE=2000
 state=$seed
 done_of="" # what was done, a word each
 
@@ -269,7 +269,7 @@ act() {
 		work work host_work host_module cpu_offline pool moves moves destroy crash
 	act=$one
 	# Days are long, and most of the time nothing happens.
-	random 40
+	random 120
 	sleep "$random"
 	diag "$(now) s: $domain ($kind): $act"
 	done_of="$done_of $act"
