@@ -27,6 +27,6 @@ pvh.intel | hvm.intel)
 		echo "$bochs"
 		exit 0
 	}
-	# Its time is the number of instructions in any case.
-	options=$(echo "$options" | sed 's/--icount//') ;;
+	# It has one CPU, and its time is the number of instructions in any case.
+	options="--machine bochs $(echo "$options" | sed 's/--icount//; s/--smp [0-9]*//')" ;;
 esac
