@@ -44,6 +44,11 @@ static ktime_t fold_period __ro_after_init;
 static bool initializing = true;
 /* From before this guest is saved until it has been restored. */
 static bool suspended;
+/*
+ * Whether the host has the PMU that the controls are for, and whether that has been looked
+ * at since this guest was restored. CPU hotplug and resume() come one after the other.
+ */
+static bool pmu_same = true, pmu_known = true;
 
 static size_t load_size(const struct xen_perfctr_load *load)
 {
@@ -336,6 +341,16 @@ static bool unregister_vcpu(unsigned int cpu)
 	return true;
 }
 
+/* Event selects mean something else to another PMU. */
+static bool same_pmu(void)
+{
+	if (!pmu_known) {
+		pmu_same = perfctr_xen_same_pmu();
+		pmu_known = true;
+	}
+	return pmu_same;
+}
+
 /* Runs on @cpu, in its hotplug thread, before user threads can run there. */
 static int vcpu_online(unsigned int cpu)
 {
@@ -344,6 +359,12 @@ static int vcpu_online(unsigned int cpu)
 	struct page *page;
 	int err, irq = -1;
 
+	/*
+	 * All CPUs but the first come online before devices are asked to resume.
+	 * What was said about the PMU once is said for this one, too.
+	 */
+	if (!same_pmu())
+		return 0;
 	page = alloc_pages_node(cpu_to_node(cpu), GFP_KERNEL | __GFP_ZERO, 0);
 	err = page ? register_vcpu(cpu, page_address(page)) : -ENOMEM;
 	if (!err) {
@@ -467,24 +488,34 @@ static void resume_vcpu(void *unused)
 	perfctr_cpu_resume();
 }
 
+/* IPI */
+static void resume_cpu(void *unused)
+{
+	perfctr_cpu_resume();
+}
+
 static int suspend(struct device *unused)
 {
 	WRITE_ONCE(suspended, true);
 	cpus_read_lock();
 	on_each_cpu(suspend_vcpu, NULL, 1);
+	pmu_known = false;
 	cpus_read_unlock();
 	return 0;
 }
 
 static int resume(struct device *unused)
 {
-	/* Event selects mean something else to another PMU. */
-	if (perfctr_xen_same_pmu()) {
-		cpus_read_lock();
+	cpus_read_lock();
+	if (same_pmu()) {
 		on_each_cpu(resume_vcpu, NULL, 1);
-		cpus_read_unlock();
+		WRITE_ONCE(suspended, false);
+	} else {
+		/* Whole vCPUs that counted end with an error, as no vCPU has a page. */
+		WRITE_ONCE(suspended, false);
+		on_each_cpu(resume_cpu, NULL, 1);
 	}
-	WRITE_ONCE(suspended, false);
+	cpus_read_unlock();
 	return 0;
 }
 

@@ -54,9 +54,10 @@ def add_tree(tar, top, prefix):
 class Window:
     """Lays the window out in a sparse file, then reads what the guest wrote."""
 
-    def __init__(self, path, root, fill_tar, request, boot=()):
+    def __init__(self, path, root, fill_tar, request, boot=(), slots_at=0):
         """fill_tar(tar) adds the run's files; request is a list of bytes; boot are the
-        names of kernel and initramfs if there can be HVM domains."""
+        names of kernel and initramfs if there can be HVM domains; slots_at is where the slots
+        begin, if not right behind the rest."""
         wanted = b''.join(arg + b'\0' for arg in request)
         if len(wanted) > RECORDS - REQUEST:
             raise Full('the command is too long: %d bytes' % len(wanted))
@@ -75,7 +76,9 @@ class Window:
             at = self._round(end, MIB)
             pieces += [at, self._copy(name, at)]
             end = sum(pieces[-2:])
-        self.slot_off = self._round(end, MIB)
+        self.slot_off = slots_at or self._round(end, MIB)
+        if self.slot_off < end:
+            raise Full('the slots can begin at %d MiB' % (self._round(end, MIB) // MIB))
         slots_end = self.slot_off + SLOTS * SLOT_SIZE
         self.size = 1 << (slots_end - 1).bit_length()
         self.file.truncate(self.size)

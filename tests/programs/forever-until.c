@@ -100,6 +100,9 @@ int main(int argc, char **argv)
 		/* Not less than "empty", whose least count it was. */
 		uint64_t count = measure(self, loop, &seen) - empty;
 
+		/* Counting has ended, as is said below. */
+		if (count != expected && vperfctr_read_ctrs(self, &sums) < 0)
+			break;
 		if (count == expected)
 			exact++;
 		else if (count < expected || count > UINT64_MAX / 2)
@@ -115,7 +118,8 @@ int main(int argc, char **argv)
 	       (unsigned long long)chunks, (unsigned long long)exact,
 	       (unsigned long long)lost);
 	if (vperfctr_read_ctrs(self, &sums) < 0) {
-		printf("counting ended: %s\n", strerror(errno));
+		printf("counting ended: %s, last %llu\n", strerrorname_np(errno),
+		       (unsigned long long)sums.pmc[0]);
 		return 1;
 	}
 	return exact != chunks || !exact;
