@@ -360,8 +360,8 @@ static int vcpu_online(unsigned int cpu)
 	int err, irq = -1;
 
 	/*
-	 * All CPUs but the first come online before devices are asked to resume.
-	 * What was said about the PMU once is said for this one, too.
+	 * Perhaps long after this guest was restored, perhaps before its devices
+	 * are asked to resume. What is true of the PMU is for this one, too.
 	 */
 	if (!same_pmu())
 		return 0;

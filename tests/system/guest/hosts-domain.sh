@@ -33,6 +33,12 @@ else
 	kill $revoked
 	wait $revoked
 	echo "revoked $?"
+	# A vCPU that comes online now has no counters, either.
+	for state in 0 1; do
+		echo $state >/sys/devices/system/cpu/cpu1/online
+	done
+	taskset -c 1 $programs/count -e branches loop 1000 1 >/dev/null 2>&1
+	echo "hotplug $?"
 	rmmod perfctr && insmod /lib/perfctr.ko && echo "module 0"
 fi
 cat steady revoked

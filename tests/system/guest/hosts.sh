@@ -13,8 +13,7 @@ what=$1 kind=$2 pmu=$3
 case $what in
 leave)
 	memory=
-	# What is saved has to fit into what goes back to the host.
-	[ "$kind" != pv ] || memory="--in-ram --mem 236"
+	[ "$kind" != pv ] || memory=--in-ram
 	# Words: splitting is wanted.
 	# shellcheck disable=SC2086
 	/lab/domu moves --type "$kind" --vcpus 2 $memory -- sh /put/hosts-domain.sh >/tmp/out 2>&1 &
@@ -26,7 +25,8 @@ leave)
 	is "$(cat /tmp/out)" counting "the domain counts"
 	cp /run/lab-slot-1/config /get/config
 	[ "$kind" != hvm ] || cp /run/lab-slot-1/firmware /get/firmware
-	check "it is saved" xl save moves /get/saved
+	check "it is saved" xl save moves /run/saved
+	gzip -1 -c /run/saved >/get/saved.gz
 	wait $domu
 	;;
 arrive)
@@ -48,12 +48,12 @@ arrive)
 	[ ! -s /tmp/err ] || diag "$(cat /tmp/err /tmp/said)"
 	exact=$(awk '$1 == "total" && $2 == $4 && $6 == $8 && $10 == 0 && $6 > 10 { print $2 }' /tmp/out)
 	between "${exact:-0}" 1 1000000000000000 "it counted exactly in each measurement, to the end"
-	said=$(grep -E "^(steady|revoked|count|module|lost|refused) " /tmp/out | tr '\n' ';')
+	said=$(grep -E "^(steady|revoked|count|hotplug|module|lost|refused) " /tmp/out | tr '\n' ';')
 	if [ "$pmu" = same ]; then
 		is "$said" "steady 0;revoked 143;count 0;" "counting never ended"
 		is "$(grep perfctr: /tmp/out)" "" "its kernel has nothing to say of that"
 	else
-		is "$said" "steady 1;revoked 143;module 0;lost ENODEV;refused ENODEV;count 0;" \
+		is "$said" "steady 1;revoked 143;hotplug 1;module 0;lost ENODEV;refused ENODEV;count 0;" \
 			"counting has ended, by an error that says so; the module loaded again counts"
 		last=$(sed -n 's/^counting ended: ENODEV, last //p' /tmp/out)
 		between "${last:-0}" "${exact:-1}" 1000000000000000 "what was counted until then is still there"
