@@ -6,6 +6,7 @@
 
 programs=/usr/lib/perfctr-tests
 cd /tmp || exit 1
+: >revoked
 $programs/forever-until 100000 -e instructions >steady 2>&1 &
 steady=$!
 $programs/revoked -e branches >revoked 2>&1 &
