@@ -2,7 +2,10 @@
 #
 # The image with another kernel: Debian's source, small, with what finds errors of a module:
 # KASAN, lockdep (PROVE_LOCKING, PROVE_RCU), kmemleak, DEBUG_ATOMIC_SLEEP, DEBUG_OBJECTS.
-# build/ is what perfctr.ko is built with. Not part of "all": make check-debug asks for it.
+# build/ is what perfctr.ko is built with. PERFCTR_IMAGE, PERFCTR_INITRD (initrd-debug) and
+# PERFCTR_MODULE make tests/machine/run take it.
+#
+# Not finished: the kernel was not yet built to its end, nor booted; no test asks for it.
 
 source=linux-source-6.1
 config=$here/recipes/image-debug.config
