@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# For in-guest and in-dom0, which have set $here: takes a link's name NAME.KIND.CPU[.alone][.long].t
+# For in-guest, in-dom0 and hosts, which have set $here: takes a link's name NAME.KIND.CPU[.alone][.long].t
 # apart, into $name, $kind, $cpu and $long ("long" or nothing). $script is guest/NAME.sh, $options are
 # those of its line "# run: OPTIONS". Skips the test where its machine can't be had.
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# run: --smp 2 --icount --timeout 1200
 #
 # Runs in dom0 of two hosts, for ../hosts: a domain that counts is saved on one and
 # restored on the other, whose PMU is the same or another one.
