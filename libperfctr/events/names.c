@@ -201,6 +201,11 @@ static int find_event(const char *text)
 	return -1;
 }
 
+bool names_have(const char *name)
+{
+	return names_known() && find_event(name) >= 0;
+}
+
 /* Its unit masks, as far as there is room: "A, B, C" */
 static void unit_masks(int event, char *list, size_t size)
 {

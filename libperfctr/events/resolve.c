@@ -164,6 +164,14 @@ static const struct alias {
 	 PERFCTR_VENDOR_INTEL, GEN_ANY, 3, 0x4f2e},
 	{"cache-misses", "misses of the last-level cache", PERFCTR_VENDOR_INTEL,
 	 GEN_ANY, 4, 0x412e},
+	/*
+	 * Names of libpfm4's, for each model of Intel's, which PAPI's presets
+	 * use; but it looks for them in CPUID leaf 0xA, which Xen hides.
+	 */
+	{"LLC_REFERENCES", "references to the last-level cache",
+	 PERFCTR_VENDOR_INTEL, GEN_ANY, 3, 0x4f2e},
+	{"LLC_MISSES", "misses of the last-level cache", PERFCTR_VENDOR_INTEL,
+	 GEN_ANY, 4, 0x412e},
 	{"cond-branches", "conditional branch instructions retired",
 	 PERFCTR_VENDOR_INTEL, INTEL_NEHALEM, -1, 0x01c4},
 	{"cond-branches", "conditional branch instructions retired",
@@ -205,6 +213,13 @@ static const struct alias {
 
 #define NR_ALIASES (sizeof(aliases) / sizeof(aliases[0]))
 
+/* Those in capitals are libpfm4's own, and its where it knows them here. */
+static bool left_to_libpfm4(const struct alias *alias)
+{
+	return isupper((unsigned char)alias->name[0]) &&
+	       names_have(alias->name);
+}
+
 static bool alias_applies(const struct alias *alias, const struct cpu *cpu,
 			  const struct perfctr_dev_info *info)
 {
@@ -212,6 +227,8 @@ static bool alias_applies(const struct alias *alias, const struct cpu *cpu,
 		return false;
 	if (alias->generation != GEN_ANY &&
 	    alias->generation != cpu_generation(cpu))
+		return false;
+	if (left_to_libpfm4(alias))
 		return false;
 	return alias->arch_event < 0 || !info ||
 	       info->arch_events >> alias->arch_event & 1;
@@ -470,6 +487,8 @@ static int resolve_alias(const char *text, uint64_t *evtsel, bool *host,
 
 		if (strlen(alias->name) != length ||
 		    strncasecmp(alias->name, text, length))
+			continue;
+		if (left_to_libpfm4(alias))
 			continue;
 		known = true;
 		if (!alias_applies(alias, cpu, info))

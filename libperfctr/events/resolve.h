@@ -111,6 +111,9 @@ void names_initialize(uint32_t vendor);
 /* Has libpfm4 names for this CPU? */
 bool names_known(void);
 
+/* Is that one of them? */
+bool names_have(const char *name);
+
 /*
  * The event select of a libpfm4 name, without a mode if it does not say which.
  * Returns 0, or -1 with @message; ENOENT as *@error if there is no such event

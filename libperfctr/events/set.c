@@ -312,14 +312,13 @@ int perfctr_events_list(int (*visit)(const char *name, const char *description,
 	if (get_info(&info) < 0)
 		return -1;
 	cpu_identify(&cpu);
+	pthread_mutex_lock(&names_lock);
+	names_initialize(cpu.vendor);
 	while (!result &&
 	       alias_next(&i, &cpu, &info, &name, &description, &code))
 		result = visit(name, description, data);
-	if (result)
-		return result;
-	pthread_mutex_lock(&names_lock);
-	names_initialize(cpu.vendor);
-	result = names_visit(visit, data);
+	if (!result)
+		result = names_visit(visit, data);
 	pthread_mutex_unlock(&names_lock);
 	return result;
 }

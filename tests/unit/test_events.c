@@ -258,6 +258,14 @@ static void test_names_intel(void **state)
 	assert_int_equal(evtsel_of("MEM_INST_RETIRED:ALL_STORES"),
 			 evtsel_of("stores"));
 
+	/* What libpfm4 has among the architectural events only. */
+	assert_int_equal(evtsel_of("LLC_REFERENCES"),
+			 evtsel_of("cache-references"));
+	assert_int_equal(evtsel_of("LLC_MISSES:k"), 0x2412e);
+	refused("LLC_MISSES:c=1", "only :u, :k and :h");
+	info.arch_events &= ~(1u << 4);
+	refused("LLC_MISSES", "not supported on this CPU");
+
 	refused("INST_RETIRED:NONSENSE", "ANY_P");
 	refused("BR_INST_RETIRD", "BR_INST_RETIRED");
 	refused("OFFCORE_RESPONSE_0", "needs a register");
@@ -297,6 +305,8 @@ static void test_names_architectural(void **state)
 			 evtsel_of("branches"));
 	assert_int_equal(evtsel_of("MISPREDICTED_BRANCH_RETIRED"),
 			 evtsel_of("branch-misses"));
+	/* Where libpfm4 has it, it is libpfm4's. */
+	assert_int_equal(evtsel_of("LLC_MISSES:u:c=1"), 0x101412e);
 }
 
 static void test_suggestions(void **state)
