@@ -63,8 +63,11 @@ int check_owner(const struct perfctr_events *events)
 
 /* ---------------------------------- opening ------------------------------ */
 
-/* libpfm4 does not lock. */
-static pthread_mutex_t names_lock = PTHREAD_MUTEX_INITIALIZER;
+/*
+ * libpfm4 does not lock.  Recursive, as who is shown an event by
+ * perfctr_events_list() may ask about it.
+ */
+static pthread_mutex_t names_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 struct list {
 	char *text[PERFCTR_MAX_PMCS];

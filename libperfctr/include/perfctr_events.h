@@ -131,7 +131,7 @@ perfctr_events_handle(const struct perfctr_events *events);
  * Call @visit for each event that this CPU has by a name: the common names, then
  * libpfm4's, each followed by what its unit masks make of it (EVENT:MASK).  Until
  * it does not return 0; returns what it has returned, or 0.  The strings
- * are @visit's for that call only.
+ * are @visit's for that call only, which may call functions of this library.
  *   and errors of the device, as perfctr_events_open()
  */
 int perfctr_events_list(int (*visit)(const char *name, const char *description,
