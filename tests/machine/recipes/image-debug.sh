@@ -2,13 +2,15 @@
 #
 # The image with another kernel: Debian's source, small, with what finds errors of a module:
 # KASAN, lockdep (PROVE_LOCKING, PROVE_RCU), kmemleak, DEBUG_ATOMIC_SLEEP, DEBUG_OBJECTS.
-# build/ is what perfctr.ko is built with. PERFCTR_IMAGE, PERFCTR_INITRD (initrd-debug) and
-# PERFCTR_MODULE make tests/machine/run take it.
-#
-# Not finished: the kernel was not yet built to its end, nor booted; no test asks for it.
+# build/ is what modules are built with. PERFCTR_IMAGE and PERFCTR_INITRD (initrd-debug) make
+# tests/machine/run take it: tests/debug-kernel.
 
+kasan=${kasan:-y}
 source=linux-source-6.1
 config=$here/recipes/image-debug.config
+# What a PVH kernel executes before KASAN has shadow memory
+early="KASAN_SANITIZE_enlighten.o=n KASAN_SANITIZE_enlighten_pvh.o=n KASAN_SANITIZE_vga.o=n
+	KASAN_SANITIZE_string.o=n KASAN_SANITIZE_common.o=n"
 
 ingredients() {
 	part image
@@ -18,7 +20,7 @@ ingredients() {
 
 # the options of $config as one "NAME=VALUE" a line
 wanted() {
-	sed -n '/^CONFIG_/p' "$config"
+	sed -n '/^CONFIG_/p' "$config" | if [ $kasan = y ]; then cat; else grep -v _KASAN; fi
 }
 
 configured() {
@@ -52,7 +54,8 @@ bake() {
 	rm ./*.deb
 	cd "$source"
 	step "configuring" configured
-	step "compiling" make -j "$jobs" CC="$(compiler)" vmlinux modules
+	# shellcheck disable=SC2086 # some words
+	step "compiling" make -j "$jobs" CC="$(compiler)" $early vmlinux modules
 	strip -g -o "$1/vmlinux" vmlinux
 	step "installing modules" make INSTALL_MOD_PATH="$PWD/tree/usr" INSTALL_MOD_STRIP=1 modules_install
 	kernel=$(make -s kernelrelease)

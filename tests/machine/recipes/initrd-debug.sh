@@ -2,5 +2,5 @@
 #
 # The initramfs, with the modules of image-debug's kernel.
 
-image_part=image-debug
 . "$here/recipes/initrd.sh"
+image_part=image-debug

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The initramfs, with the modules of image-debug-pv's kernel.
+
+. "$here/recipes/initrd.sh"
+image_part=image-debug-pv

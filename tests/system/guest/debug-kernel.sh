@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# run: --vcpus 2 --icount --shift 1 --timeout 7200 --mem-domus 1536 --domu=--mem=640
+# kernel: debug
+#
+# What the module does, and what it does without memory, in a kernel with KASAN, lockdep,
+# PROVE_RCU, debug objects and kmemleak (tests/debug-kernel). In the end these have to notice
+# what is wrong.
+#
+#	GUEST CPU [long [NAMES]]
+
+. /put/tap.sh
+names=${4:-module device library remote sampling fault storm}
+leaks=/sys/kernel/debug/kmemleak
+[ -e $leaks ] || mount -t debugfs none /sys/kernel/debug
+
+# scanned: what kmemleak finds. It ignores what is younger than 5 s, and what it finds
+# once only may be a pointer that a CPU had in a register.
+scanned() {
+	sleep 6
+	echo scan >$leaks
+	echo scan >$leaks
+	cat $leaks
+}
+
+# checkers WHEN: they are on
+checkers() {
+	match "$(cat /proc/lockdep_stats)" 'debug_locks: +1$' "$1: lockdep is on"
+	check "$1: so is kmemleak" sh -c "echo scan >$leaks"
+}
+
+kernel_log_clean
+checkers "first"
+echo clear >$leaks
+for name in $names; do
+	[ -e /dev/perfctr ] || check "insmod for $name" insmod /lib/perfctr.ko
+	start=$(date +%s)
+	case $name in
+	storm) subtests sh /put/storm.sh "$1" "$2" "" 1 3000 ;;
+	*) subtests sh "/put/$name.sh" "$1" "$2" ;;
+	esac
+	diag "$name: $(($(date +%s) - start)) s"
+	kernel_log_clean
+done
+[ ! -e /dev/perfctr ] || check "rmmod" rmmod perfctr
+is "$(scanned)" "" "no memory has leaked"
+checkers "in the end"
+
+# noticed WHAT PATTERN
+noticed() {
+	dmesg -C
+	insmod /lib/wrong.ko what="$1" 2>/dev/null
+	match "$(dmesg)" "$2" "noticed: $1"
+}
+insmod /lib/wrong.ko what=leak 2>/dev/null
+match "$(scanned)" 'unreferenced object .*size 256' "noticed: leak"
+noticed sleep 'BUG: sleeping function called from invalid context'
+noticed timer 'ODEBUG: free active'
+noticed use-after-free 'BUG: KASAN: .*use-after-free'
+noticed rcu 'suspicious RCU usage'
+noticed lock-order 'possible circular locking dependency'
+done_testing
