@@ -83,6 +83,10 @@ static void lock_order(void)
 	mutex_unlock(&second);
 }
 
+static void fires(struct timer_list *timer)
+{
+}
+
 /* A timer whose memory is given back while it is pending. */
 static void pending_timer(void)
 {
@@ -90,7 +94,7 @@ static void pending_timer(void)
 
 	if (!timer)
 		return;
-	timer_setup(timer, NULL, 0);
+	timer_setup(timer, fires, 0);
 	mod_timer(timer, jiffies + 1000 * HZ);
 	kfree(timer);
 	/* DEBUG_OBJECTS has stopped it by now; without it, it must not fire. */

@@ -9,7 +9,7 @@
 #	GUEST CPU [long [NAMES]]
 
 . /put/tap.sh
-names=${4:-module device library remote sampling fault storm}
+names=${4-module device library remote sampling fault storm}
 leaks=/sys/kernel/debug/kmemleak
 [ -e $leaks ] || mount -t debugfs none /sys/kernel/debug
 
@@ -55,7 +55,8 @@ insmod /lib/wrong.ko what=leak 2>/dev/null
 match "$(scanned)" 'unreferenced object .*size 256' "noticed: leak"
 noticed sleep 'BUG: sleeping function called from invalid context'
 noticed timer 'ODEBUG: free active'
-noticed use-after-free 'BUG: KASAN: .*use-after-free'
 noticed rcu 'suspicious RCU usage'
+# These turn lockdep off.
 noticed lock-order 'possible circular locking dependency'
+noticed use-after-free 'BUG: KASAN: .*use-after-free'
 done_testing
