@@ -45,18 +45,6 @@ static void use_after_free(void)
 	WRITE_ONCE(gone[5], 1);
 }
 
-static void out_of_bounds(void)
-{
-	char *small = kmalloc(100, GFP_KERNEL);
-	size_t i = 100;
-
-	if (!small)
-		return;
-	OPTIMIZER_HIDE_VAR(i);
-	WRITE_ONCE(small[i], 1);
-	kfree(small);
-}
-
 static void sleeps(void)
 {
 	spin_lock(&spin);
@@ -109,7 +97,6 @@ static int __init wrong_init(void)
 	} things[] = {
 		{ "leak", leak },
 		{ "use-after-free", use_after_free },
-		{ "out-of-bounds", out_of_bounds },
 		{ "sleep", sleeps },
 		{ "timer", pending_timer },
 		{ "rcu", no_rcu_lock },
