@@ -338,11 +338,13 @@ static void write_all(int fd, const char *p, size_t len)
 /*
  * Repeats on this process's own standard output and error what slot n receives,
  * writes the archive of its /get to the file named, and returns its command's exit
- * status. Polls: a domU has no other way to tell. Ends with 125 when the file
- * named ended appears before the end of the output.
+ * status. Polls, every $POLL seconds (default: 0.02): a domU has no other way to
+ * tell. Ends with 125 when the file named ended appears before the end of the output.
  */
 static int follow(unsigned long n, const char *get_file, const char *ended)
 {
+	const char *poll = getenv("POLL");
+	useconds_t interval = (poll ? atof(poll) : 0.02) * 1000000;
 	uint64_t slot = slot_at(n), seen = 0;
 	struct record_head head;
 	int32_t code = 125;
@@ -385,7 +387,7 @@ static int follow(unsigned long n, const char *get_file, const char *ended)
 			fprintf(stderr, "lab/domu: the domain ended before its command did\n");
 			return 125;
 		}
-		usleep(20000);
+		usleep(interval);
 		/* Look once more after its death, for what it said last. */
 		last = !access(ended, F_OK);
 	}

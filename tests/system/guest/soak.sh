@@ -15,7 +15,7 @@ seed=$1 minutes=$2 kinds=$3 schedulers=$4
 programs=/usr/lib/perfctr-tests
 tmp=$(mktemp -d)
 # Time is the number of instructions: of 8 hours most must be idle. Each look costs as much as 0.1 s.
-export POLL=2 PAUSE=2000
+export POLL=5 PAUSE=4000
 state=$seed
 done_of="" # what was done, a word each
 
