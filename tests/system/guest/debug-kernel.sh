@@ -10,27 +10,17 @@
 
 . /put/tap.sh
 names=${4-module device library remote sampling fault storm}
-leaks=/sys/kernel/debug/kmemleak
-[ -e $leaks ] || mount -t debugfs none /sys/kernel/debug
-
-# scanned: what kmemleak finds. It ignores what is younger than 5 s, and what it finds
-# once only may be a pointer that a CPU had in a register.
-scanned() {
-	sleep 6
-	echo scan >$leaks
-	echo scan >$leaks
-	cat $leaks
-}
+[ -e $LEAKS ] || mount -t debugfs none /sys/kernel/debug
 
 # checkers WHEN: they are on
 checkers() {
 	match "$(cat /proc/lockdep_stats)" 'debug_locks: +1$' "$1: lockdep is on"
-	check "$1: so is kmemleak" sh -c "echo scan >$leaks"
+	check "$1: so is kmemleak" sh -c "echo scan >$LEAKS"
 }
 
 kernel_log_clean
 checkers "first"
-echo clear >$leaks
+leaks_forget
 for name in $names; do
 	[ -e /dev/perfctr ] || check "insmod for $name" insmod /lib/perfctr.ko
 	start=$(date +%s)
@@ -42,7 +32,7 @@ for name in $names; do
 	kernel_log_clean
 done
 [ ! -e /dev/perfctr ] || check "rmmod" rmmod perfctr
-is "$(scanned)" "" "no memory has leaked"
+is "$(leaks)" "" "no memory has leaked"
 checkers "in the end"
 
 # noticed WHAT PATTERN
@@ -52,7 +42,7 @@ noticed() {
 	match "$(dmesg)" "$2" "noticed: $1"
 }
 insmod /lib/wrong.ko what=leak 2>/dev/null
-match "$(scanned)" 'unreferenced object .*size 256' "noticed: leak"
+match "$(leaks)" 'unreferenced object .*size 256' "noticed: leak"
 noticed sleep 'BUG: sleeping function called from invalid context'
 noticed timer 'ODEBUG: free active'
 noticed rcu 'suspicious RCU usage'

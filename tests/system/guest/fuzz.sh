@@ -12,7 +12,11 @@
 kind=$1 long=$3 seed=${4:-1}
 tmp=$(mktemp -d)
 sequences=${5:-3000} destroyed=1
-[ "$long" != long ] || sequences=${5:-500000} destroyed=10
+if [ "$long" = long ]; then
+	sequences=${5:-500000} destroyed=10
+	# Of whose time the hostile domain would have half.
+	export PAUSE=5
+fi
 
 state=$seed # of "random"
 

@@ -14,7 +14,7 @@ long=$3 seed=${4:-1} rounds=${5:-20000}
 tmp=$(mktemp -d)
 
 chmod 666 /dev/perfctr
-[ ! -e /sys/kernel/debug/kmemleak ] || echo clear >/sys/kernel/debug/kmemleak
+[ ! -e $LEAKS ] || leaks_forget
 $programs/forever-until 1000000 -e instructions >"$tmp/steady" 2>&1 &
 steady=$!
 try setpriv --reuid 1234 --regid 1234 --clear-groups $programs/storm "$seed" "$rounds"
@@ -30,12 +30,7 @@ wait $steady
 is $? 0 "the steady program counted to its end"
 forever_exact "$tmp/steady" "beside the storm" 10
 check "rmmod: nothing has stayed behind" rmmod perfctr
-if [ -e /sys/kernel/debug/kmemleak ]; then
-	sleep 6 # it ignores what is younger than 5 s
-	echo scan >/sys/kernel/debug/kmemleak
-	echo scan >/sys/kernel/debug/kmemleak
-	is "$(cat /sys/kernel/debug/kmemleak)" "" "no memory has leaked"
-fi
+[ ! -e $LEAKS ] || is "$(leaks)" "" "no memory has leaked"
 kernel_log_clean
 rm -rf "$tmp"
 done_testing

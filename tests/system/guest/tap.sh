@@ -92,6 +92,21 @@ kernel_log_clean() {
 	is "$tap_bad" "" "the kernel log is clean"
 }
 
+# With kmemleak: no memory has leaked since leaks_forget. It ignores what is younger than 5 s,
+# and what it finds once only may be a pointer that a CPU had in a register.
+LEAKS=/sys/kernel/debug/kmemleak
+
+leaks_forget() {
+	echo clear >$LEAKS
+}
+
+leaks() {
+	sleep 6
+	echo scan >$LEAKS
+	echo scan >$LEAKS
+	cat $LEAKS
+}
+
 # in dom0
 xen_log_clean() {
 	is "$(xl dmesg | grep -E 'GPF|Assert|Xen BUG|Xen WARN|fault' | grep -iv default || true)" "" "Xen's log is clean"
