@@ -196,6 +196,14 @@ act_work() {
 	one_of "groups $((random + 1))" "sampling pair 1000000" "sampling periods 2 30" \
 		"sampling ring 10000 1000000" library "count -e branches loop 1000000 3" \
 		"count -e stores stores 100000 3"
+	if [ "$one" = library ]; then
+		# It also counts whole vCPUs: not while threads of that domain count.
+		counts_no_more
+		work "$domain" "$programs/$one"
+		settle "$domain"
+		counts_again
+		return
+	fi
 	work "$domain" "$programs/$one"
 }
 
