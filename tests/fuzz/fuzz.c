@@ -1871,6 +1871,9 @@ static void set_policy(struct fuzz_vcpu *v)
 		op.cmd = u8() & 3;
 		op.level = u8() & 7;
 		op.nr_events = u8();
+		/* Less room than a filter has events */
+		if (op.nr_events & 0x40)
+			op.nr_events &= 7;
 	}
 	op.events = any_handle(how & 0x80 ? u8() : 0);
 	memset(events, 0, sizeof(events));
@@ -1912,6 +1915,10 @@ static void set_policy(struct fuzz_vcpu *v)
 		check(rc || !n || !memcmp(op.events, m->event,
 					  n * sizeof(*events)),
 		      "get_policy: events");
+		check(rc || at || !memcmp(arena + n * sizeof(*events),
+					  events + n,
+					  sizeof(events) - n * sizeof(*events)),
+		      "get_policy: behind the events");
 		return;
 	}
 	if (op.level > XENPERFCTR_LEVEL_HOST ||
