@@ -1,0 +1,16 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What "make check" runs in Xen once more, or the tests named, in Xen's debug build: with its assertions. Not what is
+# about costs, which are others there, nor what has no Xen, or more than one.
+
+set -eu
+cd "$(dirname "$0")/../.."
+tests/machine/build xen-debug
+PERFCTR_XEN=$(tests/machine/build --print xen-debug)
+export PERFCTR_XEN
+[ $# -gt 0 ] || set -- $(ls tests/system/*.t | grep -Ev '\.long\.t$|/(cost|model|static|insmod)\.')
+echo "1..$#"
+tests/check "$@" | awk '
+	/^\[/ { printf "%s %d - %s: %s tests, %s s\n", $3 == "ok" ? "ok" : "not ok", ++n, $2, $4, $5; fflush(); next }
+	{ print "# " $0 }'
