@@ -6,7 +6,6 @@
 
 set -eu
 cd "$(dirname "$0")/../.."
-tests/machine/build xen-debug
 PERFCTR_XEN=$(tests/machine/build --print xen-debug)
 export PERFCTR_XEN
 [ $# -gt 0 ] || set -- $(ls tests/system/*.t | grep -Ev '\.long\.t$|/(cost|model|static|insmod)\.')
