@@ -2,10 +2,11 @@
 #
 # Builds a hypervisor from Debian's source package of $xen_version and the
 # patches *.patch in the directory $xen_patches. $xen_config, if it is set, is one
-# line for Xen's configuration, which is the default one otherwise.
+# line for Xen's configuration, which is the default one otherwise; $xen_change a command
+# for the source.
 
 xen_ingredients() {
-	echo "$xen_version" ${xen_config:-}
+	echo "$xen_version" ${xen_config:-} ${xen_change:-}
 	[ -z "$xen_patches" ] || {
 		ls "$xen_patches"/*.patch >/dev/null 2>&1 || die "there is no patch in $xen_patches"
 		cat "$xen_patches"/*.patch
@@ -19,6 +20,7 @@ xen_bake() {
 	[ -z "$xen_patches" ] || for file in "$xen_patches"/*.patch; do
 		step "patch ${file##*/}" patch -p1 -f -i "$file" || exit 1
 	done
+	${xen_change:-:} || exit 1
 	if [ -n "${xen_config:-}" ]; then
 		echo "$xen_config" >xen/.config
 		step configuring make -C xen olddefconfig PYTHON=/usr/bin/python3
