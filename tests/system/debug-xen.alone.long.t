@@ -10,6 +10,14 @@ PERFCTR_XEN=$(tests/machine/build --print xen-debug)
 export PERFCTR_XEN
 [ $# -gt 0 ] || set -- $(ls tests/system/*.t | grep -Ev '\.long\.t$|/(cost|model|static|insmod)\.')
 echo "1..$#"
-tests/check "$@" | awk '
-	/^\[/ { printf "%s %d - %s: %s tests, %s s\n", $3 == "ok" ? "ok" : "not ok", ++n, $2, $4, $5; fflush(); next }
-	{ print "# " $0 }'
+n=0
+tests/check "$@" | while read -r place name verdict of seconds rest; do
+	case $place in
+	\[*)
+		n=$((n + 1))
+		[ "$verdict" = ok ] || verdict="not ok"
+		echo "$verdict $n - $name: $of tests, $seconds s"
+		;;
+	*) echo "# $place $name $verdict $of $seconds $rest" ;;
+	esac
+done
