@@ -1750,6 +1750,15 @@ static pid_t start_counting(bool keep_handle)
 		spin(1000000);
 }
 
+/* Not with start_counting()'s -1: that is everybody. */
+static void end(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 static int orphan(int out)
 {
 	struct perfctr_dev_control c = group_control(PERFCTR_CTL_RECORDS);
@@ -1787,17 +1796,17 @@ static bool member_holds_module(void)
 
 static void test_module(void)
 {
-	int i, fd, status, good = 0;
 	struct perfctr_page *p;
+	int i, fd, good = 0;
 	pid_t pid;
 
 	test_unregistered();
+	ok(!rmmod() && !insmod(), "loaded anew, so that each vCPU has counters");
 	for (i = 0; i < 2; i++) {
 		pid = start_counting(i);
 		ok(pid > 0, "a program counts%s", i ? "" : ", without a handle");
 		fails(rmmod(), EWOULDBLOCK, "rmmod is refused");
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
+		end(pid);
 		works(rmmod(), "rmmod at once after SIGKILL and wait()");
 		works(insmod(), "insmod");
 	}
@@ -1818,8 +1827,7 @@ static void test_module(void)
 	for (i = 0; i < 20; i++) {
 		pid = start_counting(i & 1);
 		usleep(i * 1000);
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
+		end(pid);
 		good += !rmmod() && !insmod();
 	}
 	ok(good == 20, "20 times: count, kill, rmmod, insmod");
