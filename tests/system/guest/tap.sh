@@ -135,7 +135,10 @@ subtests() {
 		case $tap_line in
 		ok\ *|not\ ok\ *)
 			TAP_N=$((TAP_N + 1))
-			printf '%s\n' "$tap_line" | sed -E "s/^((not )?ok) [0-9]+/\1 $TAP_N/"
+			# Without a process: there are hundreds of lines.
+			tap_verdict=${tap_line%%ok *}ok
+			tap_line=${tap_line#"$tap_verdict "}
+			printf '%s\n' "$tap_verdict $TAP_N${tap_line#"${tap_line%%[!0-9]*}"}"
 			;;
 		1..*)
 			tap_plan=${tap_line#1..}
