@@ -101,8 +101,8 @@ setarch -R perfex --per-thread -e branches -o counts $programs/family 2 3 2 $few
 awk '$1 ~ /^[0-9]+$/ && $2 ~ /^[0-9]+$/ && $3 == "family"' counts >rows
 is "$(awk '{ print $1, $2 }' rows | sort -u | wc -l)" 39 "--per-thread: a row for each of 39 threads"
 is "$(awk '{ print $1 }' rows | sort -u | wc -l)" 13 "... of 13 processes"
-is "$(awk '{ sum += $5 } END { print sum }' rows)" "$(counted counts branches)" "... their counts make up the sum"
-is "$(awk '{ sum += $4 } END { print sum }' rows)" "$(counted counts tsc)" "... so do their ticks"
+is "$(awk '{ sum += $5 } END { printf "%.0f", sum }' rows)" "$(counted counts branches)" "... their counts make up the sum"
+is "$(awk '{ sum += $4 } END { printf "%.0f", sum }' rows)" "$(counted counts tsc)" "... so do their ticks"
 is "$(awk '$1 == "total" { print $3 }' counts)" "$(counted counts branches)" "... which is in the table, too"
 is "$(awk '$1 != $2 { print $5 }' rows | sort -u | wc -l)" 1 "... all threads that only run the loop have the same count"
 between "$(awk '$1 != $2 { print $5; exit }' rows)" $few $((few + 20)) "... which is the loop's"
