@@ -167,7 +167,7 @@ try perfex --timeout 500 -e branches sleep 1000
 is "$STATUS" 0 "--timeout ends the command, and that is no failure"
 match "$ERR" '^ +0\.[5-9][0-9]+  seconds elapsed' "... after that time"
 is "$(printf '%s\n' "$ERR" | grep -c 'still running')" 0 "... without notes about it"
-try perfex --timeout 300 sh -c 'trap "exit 7" TERM; while :; do sleep 0.05; done'
+try perfex --timeout 3000 sh -c 'trap "exit 7" TERM; while :; do sleep 0.05; done'
 is "$STATUS" 7 "--timeout: a command's own answer is its status"
 try perfex --timeout 60000 sh -c 'exit 4'
 is "$STATUS" 4 "--timeout: a command that ends before"
