@@ -35,12 +35,16 @@ part "what it leaves" left
 part "Fig. 9" periods 4 300
 part "storm" storm 8 500000
 # Throttled: it would have been 8000 samples. Bochs, which runs Intel's PVH and HVM, executes
-# too little in a second for so many.
+# too little in a second for so many, and a debug kernel needs too long for each.
 throttled=$(sed -n 's/^# .* samples, \([0-9]*\) overflows throttled/\1/p' /tmp/part)
-case $1.$2 in
-pvh.intel | hvm.intel) diag "throttled: ${throttled:-0}" ;;
-*) between "${throttled:-0}" 1 7999 "the storm was throttled, and its threads were told" ;;
-esac
+slow=
+case $1.$2 in pvh.intel | hvm.intel) slow=yes ;; esac
+[ ! -e $LEAKS ] || slow=yes
+if [ $slow ]; then
+	diag "throttled: ${throttled:-0}"
+else
+	between "${throttled:-0}" 1 7999 "the storm was throttled, and its threads were told"
+fi
 
 # Nothing of it has stayed: not a masked interrupt, not a control.
 for cpu in $(seq 0 $(($(nproc) - 1))); do
