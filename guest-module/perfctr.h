@@ -313,6 +313,7 @@ void perfctr_slots_setup(struct perfctr_setup *s);
 void perfctr_slots_reset(struct perfctr_thread *t);
 void perfctr_slots_account(struct perfctr_thread *t, u64 ticks);
 bool perfctr_slots_due(const struct perfctr_thread *t);
+u64 perfctr_slots_left(const struct perfctr_thread *t);
 void perfctr_slots_next(struct perfctr_thread *t);
 
 /* remote.c: may sleep */

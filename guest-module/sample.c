@@ -341,7 +341,7 @@ void perfctr_sample_signal(struct perfctr_thread *t)
 }
 
 /*
- * VIRQ_PERFCTR.  @t is running and samples.
+ * VIRQ_PERFCTR, or the timer of slots.  @t is running and samples.
  */
 void perfctr_sample_interrupt(struct perfctr_thread *t)
 {
@@ -350,7 +350,7 @@ void perfctr_sample_interrupt(struct perfctr_thread *t)
 	if (perfctr_thread_fold_only(t))
 		return;
 	if (!take(t, regs && user_mode((struct pt_regs *)regs) ? regs : NULL)) {
-		/* Stolen time, or the end of throttling. */
+		/* Stolen time, the end of throttling, or of a slot's turn. */
 		perfctr_thread_folded(t);
 		return;
 	}

@@ -151,6 +151,12 @@ bool perfctr_slots_due(const struct perfctr_thread *t)
 	return t->used >= t->turn;
 }
 
+/* Ticks of the present turn that are left: none when it is another's. */
+u64 perfctr_slots_left(const struct perfctr_thread *t)
+{
+	return perfctr_slots_due(t) ? 0 : t->turn - t->used;
+}
+
 void perfctr_slots_next(struct perfctr_thread *t)
 {
 	struct perfctr_setup *s = &t->setup;

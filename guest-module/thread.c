@@ -281,7 +281,7 @@ static __always_inline int start_or_load(struct perfctr_thread *t, bool loaded)
 		memset(t->taken, 0, s->load.nr * sizeof(t->taken[0]));
 	}
 	if (unlikely(s->slots > 1))
-		perfctr_vcpu_slice(rdtsc(), t->turn - t->used);
+		perfctr_vcpu_slice(rdtsc(), perfctr_slots_left(t));
 
 	nr = s->load.nr;
 	raw_write_seqcount_begin(&t->seq);
@@ -481,8 +481,8 @@ void perfctr_thread_folded(struct perfctr_thread *t)
 }
 
 /*
- * An interrupt.  @t is running.  If it has an overflow, that has an interrupt of
- * its own, and a change of slots comes after it.
+ * An interrupt.  @t is running.  One that samples has to be looked at for overflows
+ * before its counters are another slot's: by its own interrupt, or the slots' timer.
  */
 void perfctr_thread_fold(struct perfctr_thread *t)
 {
@@ -548,12 +548,17 @@ int perfctr_thread_set_ring(struct perfctr_thread *t, struct perfctr_ring *ring)
 	return 0;
 }
 
-/* The timer of slots, which may come early.  @t is running. */
+/* The timer of slots, which may come early, or be another thread's.  @t is running. */
 void perfctr_thread_slice(struct perfctr_thread *t)
 {
-	perfctr_thread_fold(t);
-	if (is_running(t) && t->setup.slots > 1)
-		perfctr_vcpu_slice(rdtsc(), t->turn - t->used);
+	if (t->setup.slots == 1)
+		return;
+	if (unlikely(t->setup.sampling))
+		perfctr_sample_interrupt(t);
+	else
+		perfctr_thread_fold(t);
+	if (is_running(t))
+		perfctr_vcpu_slice(rdtsc(), perfctr_slots_left(t));
 }
 
 static struct perfctr_thread *from_notifier(struct preempt_notifier *notifier)

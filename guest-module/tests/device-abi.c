@@ -1472,6 +1472,14 @@ static void test_slots(void)
 		s = sums(fd);
 	}
 	ok(fair(&s, 0.15), "a thread that sleeps before its slice is over: each slot a third");
+	if (info.features & PERFCTR_FEAT_SAMPLING) {
+		/* So long a period that no overflow changes the slot. */
+		c.counter[0].ireset = -(1ll << (info.general_width - 2));
+		works(control(fd, &c), "CONTROL that samples");
+		for (i = 0; i < 10 && (spin(30000000), s = sums(fd), !fair(&s, 0.15)); i++)
+			;
+		ok(i < 10, "a thread that samples and runs: each slot a third");
+	}
 	ioctl(fd, PERFCTR_IOC_STOP);
 	s = sums(fd);
 	good = true;
