@@ -21,16 +21,20 @@ static DEFINE_MUTEX(first);
 static DEFINE_MUTEX(second);
 static int __rcu *nothing;
 
-/* An object that nobody knows of any more. */
+/* Objects that nobody knows of any more. Several: kmemleak overlooks what some old value points to. */
 static void leak(void)
 {
-	char *lost = kmalloc(256, GFP_KERNEL);
+	unsigned int i;
 
-	if (lost)
-		memset(lost, 1, 256);
-	OPTIMIZER_HIDE_VAR(lost);
-	lost = NULL;
-	OPTIMIZER_HIDE_VAR(lost);
+	for (i = 0; i < 16; i++) {
+		char *lost = kmalloc(256, GFP_KERNEL);
+
+		if (lost)
+			memset(lost, 1, 256);
+		OPTIMIZER_HIDE_VAR(lost);
+		lost = NULL;
+		OPTIMIZER_HIDE_VAR(lost);
+	}
 }
 
 /* The compiler must not see that it has been freed, nor leave the access out. */

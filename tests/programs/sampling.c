@@ -36,6 +36,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -506,11 +507,13 @@ static void test_threads(unsigned int nr, const int64_t *periods,
 	struct sampler *s = calloc(nr, sizeof(*s));
 	pthread_t *threads = calloc(nr, sizeof(*threads));
 	uint64_t skipped = 0, samples = 0;
+	struct timespec start, end;
 	char name[100];
 	unsigned int i;
 
 	if (!s || !threads)
 		die("calloc");
+	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (i = 0; i < nr; i++) {
 		s[i].period = periods[i % 2];
 		s[i].iterations = iterations;
@@ -519,6 +522,7 @@ static void test_threads(unsigned int nr, const int64_t *periods,
 	}
 	for (i = 0; i < nr; i++)
 		pthread_join(threads[i], NULL);
+	clock_gettime(CLOCK_MONOTONIC, &end);
 	for (i = 0; i < nr; i++) {
 		snprintf(name, sizeof(name), "%s %u", what, i);
 		if (storm) {
@@ -531,8 +535,9 @@ static void test_threads(unsigned int nr, const int64_t *periods,
 		skipped += s[i].skipped;
 		samples += s[i].nr;
 	}
-	printf("# %llu samples, %llu overflows throttled\n",
-	       (unsigned long long)samples, (unsigned long long)skipped);
+	printf("# %llu samples, %llu overflows throttled, %lld us\n",
+	       (unsigned long long)samples, (unsigned long long)skipped,
+	       (end.tv_sec - start.tv_sec) * 1000000ll + (end.tv_nsec - start.tv_nsec) / 1000);
 	free(s);
 	free(threads);
 }

@@ -18,6 +18,13 @@ checkers() {
 	check "$1: so is kmemleak" sh -c "echo scan >$LEAKS"
 }
 
+if [ "$1" = pv ]; then
+	# A warning of Linux's own that comes once: an idle PV vCPU goes offline with another
+	# program's page tables.
+	echo 0 >/sys/devices/system/cpu/cpu1/online
+	echo 1 >/sys/devices/system/cpu/cpu1/online
+	dmesg -C
+fi
 kernel_log_clean
 checkers "first"
 leaks_forget
@@ -48,5 +55,6 @@ noticed timer 'ODEBUG: free active'
 noticed rcu 'suspicious RCU usage'
 # These turn lockdep off.
 noticed lock-order 'possible circular locking dependency'
-noticed use-after-free 'BUG: KASAN: .*use-after-free'
+# Linux has no KASAN where it is a PV guest.
+[ "$1" = pv ] || noticed use-after-free 'BUG: KASAN: .*use-after-free'
 done_testing
