@@ -701,6 +701,7 @@ static void test_stolen(const volatile struct xen_perfctr_page *p)
 		uint32_t virq, vcpu, port;
 	} bind = { .virq = VIRQ_PERFCTR };
 	volatile uint64_t *pending = (void *)(shared_info + 64 * 32);
+	unsigned int turn;
 	uint64_t bit;
 
 	/* For a control that did not ask, nothing is raised. */
@@ -712,9 +713,14 @@ static void test_stolen(const volatile struct xen_perfctr_page *p)
 	sleep();
 	is((*pending & bit) != 0, 0);
 
+	/* Nor by the load itself; another domain may take this vCPU's place right then. */
 	load.flags = XENPERFCTR_LOAD_STOLEN;
-	is(load_one(0, insn), 0);
-	is((*pending & bit) != 0, 0);
+	for (turn = 0; turn < 20; turn++) {
+		*pending &= ~bit;
+		if (!load_one(0, insn) && !(*pending & bit))
+			break;
+	}
+	is(turn < 20, 1);
 	loop(100000);
 	sleep();
 	is((*pending & bit) != 0, 1);
@@ -1305,12 +1311,13 @@ static void test_page_gone(void)
 	struct xen_perfctr_register other = { .gfn = mfn(page[0]) };
 	struct xen_perfctr_register r = { .gfn = mfn(spare[0]) };
 	const volatile struct xen_perfctr_page *p = (void *)spare[0];
+	const volatile uint8_t *bytes = spare[0];
 	struct {
 		struct reservation in, out;
 		uint64_t nr_exchanged;
 	} exchange;
 	uint64_t in = r.gfn, out = gfn(spare[0]), stolen;
-	unsigned int nonzero = 0;
+	unsigned int written = 0;
 
 	is(op(XENPERFCTR_OP_unregister_vcpu, &other), 0);
 	is(op(XENPERFCTR_OP_register_vcpu, &r), 0);
@@ -1353,9 +1360,11 @@ static void test_page_gone(void)
 		is(memory(XENMEM_decrease_reservation, r.gfn), 1);
 		is(memory(XENMEM_populate_physmap, r.gfn), 1);
 		counts_on();
+		/* What Xen scrubs with: another value in a debug build */
+		is(bytes[0] == 0 || bytes[0] == 0xc2, 1);
 		for (unsigned int i = 0; i < 4096; i++)
-			nonzero += *(volatile uint8_t *)&spare[0][i] != 0;
-		is(nonzero, 0);
+			written += bytes[i] != bytes[0];
+		is(written, 0);
 		is(op(XENPERFCTR_OP_unregister_vcpu, &r), 0);
 
 		/* Moved to another place, in which what was there is freed */
