@@ -1263,11 +1263,11 @@ static void test_cpu_counts(void)
 		pin_task(0, cpu);
 		/*
 		 * What it costs to ask is the kernel's affair, and so are its interrupts: a
-		 * loop short enough for some to be without.
+		 * loop short enough for some to be without, and as often as that takes.
 		 */
-		for (j = 0; j < 2; j++) {
-			insn[j] = branches[j] = ~0ull;
-			for (i = 0; i < 20; i++) {
+		insn[0] = branches[0] = insn[1] = branches[1] = ~0ull;
+		for (i = 0; i < 20 || (i < 1000 && insn[1] - insn[0] >= 205000); i++) {
+			for (j = 0; j < 2; j++) {
 				a0 = cpu_read(fd, cpu);
 				spin(1 + j * 100000);
 				a1 = cpu_read(fd, cpu);
