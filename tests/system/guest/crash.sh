@@ -11,20 +11,14 @@ times=1
 [ "$3" != long ] || times=10
 tmp=$(mktemp -d)
 
-# A PV domain that is saved cannot have memory that dom0 lends it.
-in_ram=
-[ "$kind" != pv ] || in_ram=--in-ram
-
-# die crash|saved|destroy: a domain begins to count and ends in this way
+# die crash|destroy: a domain begins to count and ends in this way
 die() {
-	begin dies "--type $kind --vcpus 4 $in_ram" instructions branches cond-branches
-	# It goes on, but its xl has ended, which would have destroyed it when it crashes.
-	[ "$1" != saved ] || check "it is saved before" xl save -c dies "$tmp/saved"
-	if [ "$1" = destroy ]; then
-		xl destroy dies
-	else
+	begin dies "--type $kind --vcpus 4" instructions branches cond-branches
+	if [ "$1" = crash ]; then
 		# The machine would fail where a console says that a kernel panicked.
 		go dies "echo 0 >/proc/sys/kernel/printk; echo c >/proc/sysrq-trigger"
+	else
+		xl destroy dies
 	fi
 	wait "$pid_dies"
 }
@@ -40,7 +34,6 @@ free_pages() {
 begin stays "" instructions branches
 # Xen's and dom0's own caches have grown by then.
 die crash
-die saved
 die destroy
 before=$(free_pages)
 for how in crash destroy; do
