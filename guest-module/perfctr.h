@@ -221,6 +221,7 @@ void perfctr_thread_sums(const struct perfctr_thread *t,
 void perfctr_thread_get_control(struct perfctr_thread *t,
 				struct perfctr_dev_control *control);
 void perfctr_thread_fold(struct perfctr_thread *t);
+void perfctr_thread_interrupt(struct perfctr_thread *t);
 void perfctr_thread_slice(struct perfctr_thread *t);
 void perfctr_thread_vcpu_gone(struct perfctr_thread *t);
 void perfctr_thread_pause(struct perfctr_thread *t);

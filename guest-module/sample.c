@@ -340,9 +340,7 @@ void perfctr_sample_signal(struct perfctr_thread *t)
 	t->pending_signal = 0;
 }
 
-/*
- * VIRQ_PERFCTR, or the timer of slots.  @t is running and samples.
- */
+/* perfctr_thread_interrupt() of one that samples. */
 void perfctr_sample_interrupt(struct perfctr_thread *t)
 {
 	const struct pt_regs *regs = get_irq_regs();

@@ -481,13 +481,22 @@ void perfctr_thread_folded(struct perfctr_thread *t)
 }
 
 /*
- * An interrupt.  @t is running.  One that samples has to be looked at for overflows
- * before its counters are another slot's: by its own interrupt, or the slots' timer.
+ * @t is running.  One that samples has to be looked at for overflows before its
+ * counters are another slot's: by perfctr_thread_interrupt().
  */
 void perfctr_thread_fold(struct perfctr_thread *t)
 {
 	if (!fold(t) && likely(!t->setup.sampling))
 		perfctr_thread_folded(t);
+}
+
+/* VIRQ_PERFCTR, or the timer of slots.  @t is running. */
+void perfctr_thread_interrupt(struct perfctr_thread *t)
+{
+	if (t->setup.sampling)
+		perfctr_sample_interrupt(t);
+	else
+		perfctr_thread_fold(t);
 }
 
 /* @t is running, its overflow was dealt with: go on. */
@@ -553,10 +562,7 @@ void perfctr_thread_slice(struct perfctr_thread *t)
 {
 	if (t->setup.slots == 1)
 		return;
-	if (unlikely(t->setup.sampling))
-		perfctr_sample_interrupt(t);
-	else
-		perfctr_thread_fold(t);
+	perfctr_thread_interrupt(t);
 	if (is_running(t))
 		perfctr_vcpu_slice(rdtsc(), perfctr_slots_left(t));
 }

@@ -202,10 +202,7 @@ static irqreturn_t virq_interrupt(int irq, void *unused)
 	struct perfctr_thread *t = perfctr_vcpu_running();
 
 	if (t) {
-		if (t->setup.sampling)
-			perfctr_sample_interrupt(t);
-		else
-			perfctr_thread_fold(t);
+		perfctr_thread_interrupt(t);
 	} else if (this_cpu_read(perfctr_vcpus.loaded.flags) == U32_MAX) {
 		/*
 		 * What the last thread has left samples, and Xen may let it go

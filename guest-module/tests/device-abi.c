@@ -207,6 +207,15 @@ static bool child(int (*fn)(int), int arg)
 	return waitpid(pid, &status, 0) == pid && status == 0;
 }
 
+/* Nothing with -1, fork()'s failure or start_counting()'s: kill() takes it for everybody. */
+static void end(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 /* In a child: the first thing that is wrong is its exit status. */
 #define must(cond)							\
 do {									\
@@ -1154,7 +1163,7 @@ static int privileged_member(int fd)
 static bool kill_member(int fd)
 {
 	struct perfctr_dev_group a, b, c;
-	int status, i;
+	int i;
 	pid_t pid;
 
 	fflush(stdout);
@@ -1168,8 +1177,7 @@ static bool kill_member(int fd)
 	a = group(fd);
 	usleep(20000);
 	b = group(fd);
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
+	end(pid);
 	c = group(fd);
 	return a.live == 2 && b.live == 2 && c.live == 1 && c.ended == a.ended + 1 &&
 		a.sums.pmc[0] < b.sums.pmc[0] && b.sums.pmc[0] <= c.sums.pmc[0] && !c.errors;
@@ -1267,8 +1275,7 @@ static void test_groups(void)
 	works(ioctl(fd, PERFCTR_IOC_STOP), "STOP of the founder");
 	g = group(fd);
 	ok(group_is(&g, 2, 0) && g.sums.status == PERFCTR_STATUS_RUNNING, "members stay");
-	kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
+	end(pid);
 	works(control(fd, &c), "CONTROL when they are gone");
 
 	churn_stop = false;
@@ -1359,8 +1366,7 @@ static void test_records(void)
 	total += r.sums.pmc[0] + first.sums.pmc[0];
 	g = group(fd);
 	ok(group_is(&g, 2, 5) && g.sums.pmc[0] >= total, "their sum is the group's");
-	kill(live, SIGKILL);
-	waitpid(live, &status, 0);
+	end(live);
 	c.preserve = 3;
 	works(control(fd, &c), "CONTROL that preserves keeps them");
 	r.serial = 6;
@@ -1756,15 +1762,6 @@ static pid_t start_counting(bool keep_handle)
 		_exit(1);
 	for (;;)
 		spin(1000000);
-}
-
-/* Not with start_counting()'s -1: that is everybody. */
-static void end(pid_t pid)
-{
-	if (pid <= 0)
-		return;
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
 }
 
 static int orphan(int out)
