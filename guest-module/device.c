@@ -238,9 +238,10 @@ static long ioctl_control(struct perfctr_thread *t, bool remote,
 			perfctr_thread_control(t, &c);
 }
 
-static long ioctl_ring(struct perfctr_thread *t, void __user *uarg)
+static long ioctl_ring(struct perfctr_thread *t, bool remote, void __user *uarg)
 {
 	struct perfctr_dev_ring arg;
+	struct perfctr_maps *maps;
 	struct perfctr_ring *ring;
 	int err;
 
@@ -252,9 +253,13 @@ static long ioctl_ring(struct perfctr_thread *t, void __user *uarg)
 	ring = perfctr_ring_create(&arg);
 	if (IS_ERR(ring))
 		return PTR_ERR(ring);
-	err = perfctr_thread_set_ring(t, ring);
-	if (err)
+	maps = perfctr_maps_alloc(t, GFP_KERNEL_ACCOUNT);
+	err = remote ? perfctr_remote_set_ring(t, ring, maps) :
+		       perfctr_thread_set_ring(t, ring, maps);
+	if (err) {
+		kfree(maps);
 		perfctr_ring_put(ring);
+	}
 	return err;
 }
 
@@ -385,7 +390,7 @@ own:
 		return remote ? perfctr_remote_stop(t) : perfctr_thread_stop(t);
 	switch (cmd) {
 	case PERFCTR_IOC_RING:
-		return ioctl_ring(t, uarg);
+		return ioctl_ring(t, remote, uarg);
 	case PERFCTR_IOC_IRESUME:
 		return remote ? perfctr_remote_iresume(t) :
 				perfctr_thread_iresume(t);

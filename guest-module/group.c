@@ -619,7 +619,11 @@ int __init perfctr_group_init(void)
 
 void perfctr_group_uninit(void)
 {
-	/* Our callbacks, and those that queue work. */
+	/*
+	 * maps.c's work, which can outlive all sets, and queues more by way of
+	 * callbacks; then our callbacks, and those that queue work.
+	 */
+	flush_workqueue(perfctr_wq);
 	rcu_barrier();
 	destroy_workqueue(perfctr_wq);
 	/* And those of sets whose last reference some work had. */

@@ -236,14 +236,14 @@ void perfctr_maps_exec(struct perfctr_thread *t)
 }
 
 /* Without memory: samples are not told where they are, and the reader is. */
-void perfctr_maps_alloc(struct perfctr_thread *t, gfp_t gfp)
+struct perfctr_maps *perfctr_maps_alloc(struct perfctr_thread *t, gfp_t gfp)
 {
 	struct perfctr_maps *m = kzalloc(sizeof(*m), gfp);
 
 	if (!m)
-		return;
+		return NULL;
 	INIT_WORK(&m->work, maps_fn);
 	m->t = t;
 	m->map_count = -1;
-	t->maps = m;
+	return m;
 }

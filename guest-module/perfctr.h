@@ -72,7 +72,7 @@ struct workqueue_struct;
  * @slot: whose counters are in @load
  * @tsc: ticks are counted: with TSC_ON and with several slots
  * @sampling: some counter has an ireset
- * @user_only: ... and no counter in @load counts anything but user mode
+ * @may_rearm: ... in @load, where no counter counts anything but user mode
  * @slice: ticks of a slot's turn
  */
 struct perfctr_setup {
@@ -83,7 +83,7 @@ struct perfctr_setup {
 	u8 slot;
 	bool tsc;
 	bool sampling;
-	bool user_only;
+	bool may_rearm;
 	u64 slice;
 };
 
@@ -237,7 +237,8 @@ void perfctr_thread_hide(struct perfctr_thread *t);
 void perfctr_thread_after_overflow(struct perfctr_thread *t);
 void perfctr_thread_unthrottle(struct perfctr_thread *t);
 int perfctr_thread_iresume(struct perfctr_thread *t);
-int perfctr_thread_set_ring(struct perfctr_thread *t, struct perfctr_ring *ring);
+int perfctr_thread_set_ring(struct perfctr_thread *t, struct perfctr_ring *ring,
+			    struct perfctr_maps *maps);
 void perfctr_thread_uninit(void);
 
 /* group.c */
@@ -282,7 +283,7 @@ void perfctr_sample_exit(struct perfctr_thread *t);
 /* maps.c */
 void perfctr_maps_want(struct perfctr_thread *t, u64 ip, u64 tsc);
 void perfctr_maps_exec(struct perfctr_thread *t);
-void perfctr_maps_alloc(struct perfctr_thread *t, gfp_t gfp);
+struct perfctr_maps *perfctr_maps_alloc(struct perfctr_thread *t, gfp_t gfp);
 
 /* ring.c */
 struct perfctr_ring *perfctr_ring_create(const struct perfctr_dev_ring *arg);
@@ -298,6 +299,7 @@ bool perfctr_ring_is_telling(const struct perfctr_ring *ring);
 /* Interrupts off. */
 void perfctr_ring_wake(struct perfctr_ring *ring);
 unsigned int perfctr_ring_depth(const struct perfctr_ring *ring);
+bool perfctr_ring_shows_kernel(const struct perfctr_ring *ring);
 void *perfctr_ring_reserve(struct perfctr_ring *ring, u16 type, u16 flags,
 			   u32 size);
 void perfctr_ring_commit(struct perfctr_ring *ring, void *record, u32 size);
@@ -322,6 +324,8 @@ struct perfctr_thread *perfctr_remote_attach(const struct perfctr_dev_attach *ar
 int perfctr_remote_control(struct perfctr_thread *t, struct perfctr_change *change);
 int perfctr_remote_stop(struct perfctr_thread *t);
 int perfctr_remote_unlink(struct perfctr_thread *t);
+int perfctr_remote_set_ring(struct perfctr_thread *t, struct perfctr_ring *ring,
+			    struct perfctr_maps *maps);
 int perfctr_remote_iresume(struct perfctr_thread *t);
 
 /* cpu.c: may sleep, but offline() */

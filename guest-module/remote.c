@@ -236,6 +236,27 @@ int perfctr_remote_stop(struct perfctr_thread *t)
 	return stop_machine_for(stop_stopped, t);
 }
 
+struct remote_ring {
+	struct perfctr_thread *t;
+	struct perfctr_ring *ring;
+	struct perfctr_maps *maps;
+};
+
+static int set_ring_stopped(void *arg)
+{
+	const struct remote_ring *r = arg;
+
+	return perfctr_thread_set_ring(r->t, r->ring, r->maps);
+}
+
+int perfctr_remote_set_ring(struct perfctr_thread *t, struct perfctr_ring *ring,
+			    struct perfctr_maps *maps)
+{
+	struct remote_ring r = { .t = t, .ring = ring, .maps = maps };
+
+	return stop_machine_for(set_ring_stopped, &r);
+}
+
 static int iresume_stopped(void *t)
 {
 	return perfctr_thread_iresume(t);

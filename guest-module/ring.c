@@ -9,6 +9,9 @@
  * tail that makes no sense is a full ring.  Where the kernel writes next it keeps
  * for itself.
  */
+#include <linux/atomic.h>
+#include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/gfp.h>
 #include <linux/irq_work.h>
 #include <linux/kref.h>
@@ -17,6 +20,8 @@
 #include <linux/pid_namespace.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
@@ -55,6 +60,9 @@ struct ring_cpu {
  * @nr_pages: of each CPU, the first one included
  * @pages: of all CPUs
  * @depth: of call chains; 0: none
+ * @cred: of who made it, whose user's memory it is
+ * @charged: pages of that user's
+ * @shows_kernel: that one may know where the kernel's code is
  * @telling: how many of maps.c's workers are to write to it
  * @cpu: by number, those that are not possible with no page
  */
@@ -67,6 +75,9 @@ struct perfctr_ring {
 	unsigned int nr_pages;
 	struct page **pages;
 	unsigned int depth;
+	const struct cred *cred;
+	long charged;
+	bool shows_kernel;
 	atomic_t telling;
 	struct ring_cpu cpu[];
 };
@@ -96,6 +107,8 @@ static void free_ring(struct perfctr_ring *ring)
 		if (ring->pages[i])
 			__free_page(ring->pages[i]);
 	kvfree(ring->pages);
+	atomic_long_sub(ring->charged, &ring->cred->user->locked_vm);
+	put_cred(ring->cred);
 	put_pid_ns(ring->ns);
 	kvfree(ring);
 }
@@ -103,6 +116,25 @@ static void free_ring(struct perfctr_ring *ring)
 static void free_fn(struct work_struct *work)
 {
 	free_ring(container_of(to_rcu_work(work), struct perfctr_ring, free));
+}
+
+/*
+ * Rings live as long as a handle, which can be anywhere and costs little: so what counts
+ * is the user, as for the rings of perf_event, and not the process.
+ */
+static bool charge(struct perfctr_ring *ring)
+{
+	atomic_long_t *locked = &ring->cred->user->locked_vm;
+	const long nr = (long)num_possible_cpus() * ring->nr_pages;
+	const long limit = (rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT) +
+		num_possible_cpus() * (PERFCTR_RINGS_FREE_BYTES >> PAGE_SHIFT);
+
+	if (atomic_long_add_return(nr, locked) > limit && !capable(CAP_IPC_LOCK)) {
+		atomic_long_sub(nr, locked);
+		return false;
+	}
+	ring->charged = nr;
+	return true;
 }
 
 static int alloc_cpu(struct perfctr_ring *ring, unsigned int cpu)
@@ -151,6 +183,12 @@ struct perfctr_ring *perfctr_ring_create(const struct perfctr_dev_ring *arg)
 	ring->size = arg->pages * PAGE_SIZE;
 	ring->nr_pages = arg->pages + 1;
 	ring->depth = arg->depth;
+	ring->cred = get_current_cred();
+	ring->shows_kernel = perfmon_capable();
+	if (!charge(ring)) {
+		free_ring(ring);
+		return ERR_PTR(-ENOBUFS);
+	}
 	ring->pages = kvcalloc(nr_cpu_ids * ring->nr_pages, sizeof(*ring->pages),
 			       GFP_KERNEL_ACCOUNT);
 	err = ring->pages ? 0 : -ENOMEM;
@@ -257,6 +295,11 @@ void perfctr_ring_wake(struct perfctr_ring *ring)
 unsigned int perfctr_ring_depth(const struct perfctr_ring *ring)
 {
 	return ring->depth;
+}
+
+bool perfctr_ring_shows_kernel(const struct perfctr_ring *ring)
+{
+	return ring->shows_kernel;
 }
 
 static void *data_at(const struct perfctr_ring *ring, const struct ring_cpu *rc,

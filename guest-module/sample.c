@@ -74,7 +74,7 @@ void perfctr_sample_before_load(struct perfctr_thread *t)
 	unsigned int i;
 
 	/* Each time, as after a migration it is another Xen.  A signal's handler resumes. */
-	if (s->user_only && t->ring && READ_ONCE(can_rearm))
+	if (s->may_rearm && t->ring && READ_ONCE(can_rearm))
 		s->load.flags |= XENPERFCTR_LOAD_REARM;
 	else
 		s->load.flags &= ~XENPERFCTR_LOAD_REARM;
@@ -196,7 +196,7 @@ static unsigned int call_chain(const struct pt_regs *regs, u64 *to,
  * there.
  */
 static void write_sample(struct perfctr_thread *t, u32 overflow, bool rearmed,
-			 const struct pt_regs *regs)
+			 const struct pt_regs *regs, bool in_scheduler)
 {
 	const struct xen_perfctr_page *xen = this_cpu_read(perfctr_vcpus.page);
 	const unsigned int nr = t->setup.control.nr;
@@ -209,8 +209,11 @@ static void write_sample(struct perfctr_thread *t, u32 overflow, bool rearmed,
 
 	if (rearmed || READ_ONCE(xen->overflow)) {
 		ip = READ_ONCE(xen->ip);
-		if (!(READ_ONCE(xen->ip_flags) & XENPERFCTR_IP_USER))
+		if (!(READ_ONCE(xen->ip_flags) & XENPERFCTR_IP_USER)) {
 			flags = PERFCTR_SAMPLE_KERNEL;
+			if (!perfctr_ring_shows_kernel(ring))
+				ip = 0;
+		}
 	} else {
 		flags = PERFCTR_SAMPLE_NO_IP;
 	}
@@ -227,10 +230,14 @@ static void write_sample(struct perfctr_thread *t, u32 overflow, bool rearmed,
 	r->nr = nr;
 	for (i = 0; i < nr; i++)
 		r->value[i] = t->page->counter[i].sum;
-	r->depth = depth && regs ? call_chain(regs, &r->value[nr], depth) : 0;
-	perfctr_ring_commit(ring, r, struct_size(r, value, nr + r->depth));
+	if (depth)
+		depth = regs ? call_chain(regs, &r->value[nr], depth) : 0;
+	r->depth = depth;
+	/* Not by @r->depth: user mode can write there, too. */
+	perfctr_ring_commit(ring, r, struct_size(r, value, nr + depth));
 
-	if (!flags)
+	/* That wakes somebody up, for which the scheduler's lock must be free. */
+	if (!flags && !in_scheduler)
 		perfctr_maps_want(t, ip, tsc);
 }
 
@@ -294,7 +301,7 @@ void perfctr_sample_exit(struct perfctr_thread *t)
  * @t was folded just now.  What has overflowed is noted, and told where there is
  * a ring.  True: something has.
  */
-static bool take(struct perfctr_thread *t, const struct pt_regs *regs)
+static bool take(struct perfctr_thread *t, const struct pt_regs *regs, bool in_scheduler)
 {
 	u64 skipped[PERFCTR_MAX_COUNTERS];
 	const unsigned int nr = t->setup.control.nr;
@@ -308,7 +315,7 @@ static bool take(struct perfctr_thread *t, const struct pt_regs *regs)
 		if (unlikely(any_skipped))
 			write_skipped(t, skipped, rdtsc());
 		if (overflow)
-			write_sample(t, overflow, overflow & rearmed, regs);
+			write_sample(t, overflow, overflow & rearmed, regs, in_scheduler);
 	} else {
 		t->overflow = overflow;
 		t->pending_signal = overflow;
@@ -347,7 +354,7 @@ void perfctr_sample_interrupt(struct perfctr_thread *t)
 
 	if (perfctr_thread_fold_only(t))
 		return;
-	if (!take(t, regs && user_mode((struct pt_regs *)regs) ? regs : NULL)) {
+	if (!take(t, regs && user_mode((struct pt_regs *)regs) ? regs : NULL, false)) {
 		/* Stolen time, the end of throttling, or of a slot's turn. */
 		perfctr_thread_folded(t);
 		return;
@@ -364,7 +371,7 @@ void perfctr_sample_interrupt(struct perfctr_thread *t)
 /* In sched_out.  @t was folded and runs no more; its page still says so. */
 void perfctr_sample_switched_out(struct perfctr_thread *t)
 {
-	if (take(t, NULL) && !t->ring) {
+	if (take(t, NULL, true) && !t->ring) {
 		perfctr_thread_hide(t);
 		suspend(t);
 	}
@@ -373,7 +380,7 @@ void perfctr_sample_switched_out(struct perfctr_thread *t)
 /* In any other way. */
 void perfctr_sample_stopped(struct perfctr_thread *t)
 {
-	if (take(t, NULL) && !t->ring)
+	if (take(t, NULL, false) && !t->ring)
 		suspend(t);
 }
 

@@ -65,22 +65,25 @@ int perfctr_slots_check(struct perfctr_setup *s)
 /* What a control that samples has besides.  Each overflow a whole period off. */
 static noinline void load_periods(struct perfctr_setup *s)
 {
+	bool any = false, user_only = true;
 	unsigned int i;
 
 	s->load.flags |= XENPERFCTR_LOAD_LEFT;
-	s->user_only = true;
 	for (i = 0; i < s->load.nr; i++) {
 		const s64 ireset = s->control.counter[s->map[i]].ireset;
 
 		if (s->load.counter[i].evtsel & XENPERFCTR_EVTSEL_OS ||
 		    s->load.counter[i].flags & XENPERFCTR_COUNTER_HOST)
-			s->user_only = false;
+			user_only = false;
 		s->load.left[i] = 0;
 		if (!ireset)
 			continue;
 		s->load.counter[i].flags |= XENPERFCTR_COUNTER_SAMPLING;
 		s->load.counter[i].period = -ireset;
+		any = true;
 	}
+	/* Of other slots' Xen knows nothing. */
+	s->may_rearm = any && user_only;
 }
 
 /* Make @s->load what @slot counts. */

@@ -521,13 +521,22 @@ void perfctr_thread_after_overflow(struct perfctr_thread *t)
 		start_loaded(t);
 }
 
+/* @t, current's, was stopped and is to go on, if that has not found an overflow. */
+static int go_on(struct perfctr_thread *t)
+{
+	if (t->counting)
+		return start(t);
+	/* Its interrupt will find nobody, and the next switch may be far. */
+	if (unlikely(t->pending_signal))
+		perfctr_sample_signal(t);
+	return 0;
+}
+
 /* @t is running, and was told that its overflows are put off: no more. */
 void perfctr_thread_unthrottle(struct perfctr_thread *t)
 {
-	if (stop(t))
-		return;
-	if (t->counting)
-		start(t);
+	if (!stop(t))
+		go_on(t);
 }
 
 /*
@@ -546,15 +555,26 @@ int perfctr_thread_iresume(struct perfctr_thread *t)
 	return err;
 }
 
-/* The ring is @t's then. */
-int perfctr_thread_set_ring(struct perfctr_thread *t, struct perfctr_ring *ring)
+/* @t is the calling thread's, or of one that is kept from running.  They are @t's then. */
+int perfctr_thread_set_ring(struct perfctr_thread *t, struct perfctr_ring *ring,
+			    struct perfctr_maps *maps)
 {
-	if (t->in_force)
-		return -EBUSY;
-	if (cmpxchg(&t->ring, NULL, ring))
-		return -EEXIST;
-	perfctr_maps_alloc(t, GFP_KERNEL_ACCOUNT);
-	return 0;
+	unsigned long flags;
+	int err = 0;
+
+	local_irq_save(flags);
+	if (t->ended) {
+		err = -ENOENT;
+	} else if (t->in_force) {
+		err = -EBUSY;
+	} else if (t->ring) {
+		err = -EEXIST;
+	} else {
+		t->ring = ring;
+		t->maps = maps;
+	}
+	local_irq_restore(flags);
+	return err;
 }
 
 /* The timer of slots, which may come early, or be another thread's.  @t is running. */
@@ -626,7 +646,7 @@ static void copy_setup(struct perfctr_setup *to, const struct perfctr_setup *fro
 	to->slot = from->slot;
 	to->tsc = from->tsc;
 	to->sampling = from->sampling;
-	to->user_only = from->user_only;
+	to->may_rearm = from->may_rearm;
 	to->slice = from->slice;
 }
 
@@ -773,7 +793,7 @@ static void inherit(struct perfctr_thread *parent, struct task_struct *child)
 	if (parent->ring) {
 		perfctr_ring_get(parent->ring);
 		t->ring = parent->ring;
-		perfctr_maps_alloc(t, GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
+		t->maps = perfctr_maps_alloc(t, GFP_ATOMIC | __GFP_ACCOUNT | __GFP_NOWARN);
 		perfctr_sample_fork(t);
 	}
 	perfctr_thread_put(t);
@@ -795,8 +815,8 @@ void perfctr_thread_fork(struct perfctr_thread *parent,
 	/* Once more: an interrupt, or this stop, may have found an error. */
 	if (parent->setup.control.flags & PERFCTR_CTL_INHERIT)
 		inherit(parent, child);
-	if (was_running && parent->counting)
-		start(parent);
+	if (was_running)
+		go_on(parent);
 	local_irq_restore(flags);
 }
 
@@ -1022,8 +1042,9 @@ static int check(const struct perfctr_thread *t, struct perfctr_setup *s)
 	if (unlikely(control->si_signo) &&
 	    (!s->sampling || READ_ONCE(t->ring) || control->si_signo > _NSIG))
 		return -EINVAL;
-	/* Inheriting takes memory where a PREEMPT_RT kernel has none. */
-	if (control->flags & PERFCTR_CTL_INHERIT && IS_ENABLED(CONFIG_PREEMPT_RT))
+	/* Inheriting takes memory, and a signal a lock, where a PREEMPT_RT kernel has none. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) &&
+	    (control->flags & PERFCTR_CTL_INHERIT || control->si_signo))
 		return -EOPNOTSUPP;
 	return 0;
 }
@@ -1102,8 +1123,8 @@ int perfctr_thread_change(struct perfctr_thread *t, struct perfctr_change *c,
 	if (!err && any)
 		err = try_load(&c->setup);
 	if (err) {
-		if (was_running && t->counting)
-			start(t);
+		if (was_running)
+			go_on(t);
 		set_in_force(t, was_in_force);
 		return err;
 	}

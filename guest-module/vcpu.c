@@ -482,7 +482,6 @@ static void resume_vcpu(void *unused)
 			v->page = page;
 		}
 	}
-	perfctr_cpu_resume();
 }
 
 /* IPI */
@@ -504,14 +503,12 @@ static int suspend(struct device *unused)
 static int resume(struct device *unused)
 {
 	cpus_read_lock();
-	if (same_pmu()) {
+	/* With another PMU no vCPU gets its page back. */
+	if (same_pmu())
 		on_each_cpu(resume_vcpu, NULL, 1);
-		WRITE_ONCE(suspended, false);
-	} else {
-		/* Whole vCPUs that counted end with an error, as no vCPU has a page. */
-		WRITE_ONCE(suspended, false);
-		on_each_cpu(resume_cpu, NULL, 1);
-	}
+	WRITE_ONCE(suspended, false);
+	/* Only now, as whole vCPUs that counted end with an error where there is no page. */
+	on_each_cpu(resume_cpu, NULL, 1);
 	cpus_read_unlock();
 	return 0;
 }

@@ -785,7 +785,7 @@ static void test_exec(void)
 	s = sums(fd);
 	ok(s.status == PERFCTR_STATUS_EXITED && s.nr == 2 && !s.error && s.tsc,
 	   "after wait() the parent's READ is final");
-	ok(s.pmc[0] > 2000000 && s.pmc[0] < 18000000 && s.pmc[1] > 1000000,
+	ok(s.pmc[0] > 2000000 && s.pmc[0] < 40000000 && s.pmc[1] > 1000000,
 	   "counted from the exec on: %llu instructions", s.pmc[0]);
 	close(fd);
 

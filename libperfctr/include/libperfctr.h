@@ -508,7 +508,8 @@ enum vperfctr_record_type {
 };
 
 /* vperfctr_record.sample.flags */
-#define VPERFCTR_SAMPLE_KERNEL 1 /* the address is the guest kernel's */
+/* The address is the guest kernel's; 0 in rings of those without CAP_PERFMON. */
+#define VPERFCTR_SAMPLE_KERNEL 1
 /*
  * The thread did not execute any more when the overflow was noticed: where it
  * was is not known, and the address is 0.
@@ -619,6 +620,8 @@ struct vperfctr_rings_totals {
  *   ENOENT      no counters; NULL: no rings
  *   EOPNOTSUPP  this guest can't sample
  *   EPROTO      what is mapped is no ring that this library knows
+ *   ENOBUFS     more memory than RLIMIT_MEMLOCK and 1 MiB for each CPU, in all
+ *               of the user's rings; CAP_IPC_LOCK lifts the limit
  *   ENOMEM, EMFILE
  * Returns NULL on error.
  */

@@ -31,6 +31,8 @@ const char *perfctr_strerror(int error)
 		return "the counters are in other use: somebody counts whole CPUs in this guest, or the host uses them itself (Xen's command line: vpmu=, watchdog)";
 	case EEXIST:
 		return "this thread has counters already";
+	case ENOBUFS:
+		return "the rings for samples need more memory than this user may lock: make them smaller (perfex record --pages), raise the limit (ulimit -l), or be root";
 	case EOPNOTSUPP:
 		return "this guest can't count in that way (perfex -i says what it can)";
 	case EINVAL:

@@ -274,7 +274,11 @@ struct perfctr_ring_task {
 
 struct perfctr_ring_sample {
 	struct perfctr_ring_task task;
-#define PERFCTR_SAMPLE_KERNEL	(1u << 0)	/* @ip is the guest kernel's */
+/*
+ * @ip is the guest kernel's.  0 in rings of who has neither CAP_PERFMON nor
+ * CAP_SYS_ADMIN: where the kernel is must not be known to everybody.
+ */
+#define PERFCTR_SAMPLE_KERNEL	(1u << 0)
 /*
  * The thread did not execute at @ip any more when the overflow was noticed: @ip
  * is 0, as it is not known.
@@ -355,6 +359,11 @@ struct perfctr_ring_mmap {
 #define PERFCTR_RINGS_CALLCHAIN	(1u << 0)
 #define PERFCTR_RINGS_MAX_DEPTH	127
 #define PERFCTR_RINGS_MAX_PAGES	1024
+/*
+ * For each possible CPU, what all rings of a user may have in memory besides
+ * RLIMIT_MEMLOCK.  More takes CAP_IPC_LOCK.
+ */
+#define PERFCTR_RINGS_FREE_BYTES (1u << 20)
 
 struct perfctr_dev_ring {
 	__u32 flags;		/* PERFCTR_RINGS_* */
@@ -470,9 +479,10 @@ struct perfctr_dev_cpu {
 /*
  * Give the handle's set rings for its samples and those of all that inherits
  * from it, before the CONTROL that starts sampling; once in its lifetime
- * (EEXIST).  Only by the thread itself (EPERM).  EBUSY: a control is in force.
- * ENOENT: the handle is not bound, or to a set that another one founded.
- * EINVAL, ENOMEM.
+ * (EEXIST).  Only by the thread itself (EPERM), or by a handle from ATTACH.
+ * EBUSY: a control is in force.  ENOENT: the handle is not bound, or to a set
+ * that another one founded.  ENOBUFS: more memory than the user may have locked
+ * (PERFCTR_RINGS_FREE_BYTES).  EINVAL, ENOMEM.
  * poll() of the handle then says POLLIN while a ring is half full, and POLLHUP
  * when no thread of the group is left, and all is told of their mappings.
  */
