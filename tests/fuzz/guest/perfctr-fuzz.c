@@ -179,6 +179,18 @@ static void some_load(struct fuzzer *f, struct xen_perfctr_load *load)
 	}
 }
 
+/*
+ * Of a page table that stays one, the direct map's: a process's would be an ordinary page when
+ * that has ended, which Xen would register, and this kernel could not make a page table of again.
+ */
+static u64 page_table_gfn(void)
+{
+	const unsigned long address = PAGE_OFFSET;
+	pgd_t *pgd = pgd_offset_pgd(current->active_mm->pgd, address);
+
+	return virt_to_gfn(pud_offset(p4d_offset(pgd, address), address));
+}
+
 static void some_register(struct fuzzer *f, struct xen_perfctr_register *reg)
 {
 	reg->vcpu_id = one_in(f, 16) ? some_number(f)
@@ -194,7 +206,7 @@ static void some_register(struct fuzzer *f, struct xen_perfctr_register *reg)
 	case 1:
 		/* Its type forbids it. */
 		if (xen_pv_domain()) {
-			reg->gfn = virt_to_gfn(current->active_mm->pgd);
+			reg->gfn = page_table_gfn();
 			break;
 		}
 		fallthrough;
