@@ -9,7 +9,7 @@
 #	GUEST CPU [long [NAMES]]
 
 . /put/tap.sh
-names=${4-module device library remote sampling fault storm}
+names=${4-module device library remote sampling rings fault storm}
 [ -e $LEAKS ] || mount -t debugfs none /sys/kernel/debug
 
 # checkers WHEN: they are on
