@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --smp 2 --icount --timeout 5400 --xen-append conring_size=1M
+# run: --smp 2 --icount --timeout 5400 --mem-domus 1536 --xen-append conring_size=1M
 #
 # Runs in dom0: a hostile domain whose vCPUs make random hypercalls (tests/fuzz/guest) while dom0
 # pauses it, moves its vCPUs, changes its policy, saves and migrates it, and in the end destroys it
@@ -11,8 +11,10 @@
 . /put/domains.sh
 kind=$1 long=$3 seed=${4:-1}
 tmp=$(mktemp -d)
-sequences=${5:-3000} destroyed=1
+sequences=${5:-3000} destroyed=1 in_ram=
 if [ "$long" = long ]; then
+	# To be saved
+	[ "$kind" != pv ] || in_ram=--in-ram
 	sequences=${5:-500000} destroyed=10
 	# Of whose time the hostile domain would have half.
 	export PAUSE=5
@@ -48,7 +50,9 @@ act() {
 # Then it goes on for ever.
 fuzz() {
 	: >"$tmp/fuzz"
-	/lab/domu fuzz --type "$kind" --vcpus 2 --no-module -- sh -c '
+	# No word when it is empty.
+	# shellcheck disable=SC2086
+	/lab/domu fuzz --type "$kind" --vcpus 2 --no-module $in_ram -- sh -c '
 		in=/sys/module/perfctr_fuzz/parameters
 		insmod /lib/perfctr-fuzz.ko seed='"$1 sequences=$2"' || exit
 		echo begun
