@@ -308,6 +308,58 @@ static int try_remote(pid_t pid)
 	return rvperfctr_open(pid) ? 0 : errno;
 }
 
+#define PERIOD 10007
+
+/* Another process's samples, each exactly at its overflow. */
+static void test_remote_rings(void)
+{
+	const struct vperfctr_rings_control size = {.pages = 64};
+	struct vperfctr_control control = instructions();
+	unsigned int samples = 0, wrong = 0;
+	const struct vperfctr_record *record;
+	struct vperfctr_rings_totals totals;
+	struct vperfctr_rings *rings;
+	struct rvperfctr *handle;
+	struct worker worker;
+
+	control.cpu_control.nractrs = 0;
+	control.cpu_control.nrictrs = 1;
+	control.cpu_control.evntsel[0] |= PERFCTR_EVNTSEL_INT;
+	control.cpu_control.ireset[0] = -PERIOD;
+	start_worker(&worker);
+	handle = rvperfctr_open(worker.pid);
+	if (!handle)
+		die("rvperfctr_open");
+	rings = rvperfctr_rings_open(handle, &size);
+	ok(rings, "rings of another process's counters");
+	if (!rings)
+		die("rvperfctr_rings_open");
+	ok(!rvperfctr_rings_open(handle, &size) && errno == EEXIST, "once");
+	ok(rvperfctr_control(handle, &control) == 0, "control that samples");
+	ok(!rvperfctr_rings_open(handle, &size) && errno == EBUSY, "no rings while it counts");
+	tell(&worker, 50 * PERIOD);
+	await(&worker);
+	await_sleep(&worker);
+	ok(rvperfctr_stop(handle) == 0, "stop");
+	while ((record = vperfctr_rings_next(rings)) || errno == EBADMSG) {
+		if (!record || record->type != VPERFCTR_RECORD_SAMPLE)
+			continue;
+		samples++;
+		wrong += record->pid != worker.pid || record->sample.overflow != 1 ||
+			 record->sample.values[0] != (uint64_t)samples * PERIOD;
+	}
+	vperfctr_rings_totals(rings, &totals);
+	ok(samples == count_of(handle) / PERIOD && samples >= 50 * EACH && !totals.lost && !totals.skipped,
+	   "%u samples of %llu instructions", samples, (unsigned long long)count_of(handle));
+	ok(!wrong, "each at a multiple of the period (%u are not)", wrong);
+	vperfctr_rings_close(rings);
+	rvperfctr_close(handle);
+	kill(worker.pid, SIGKILL);
+	waitpid(worker.pid, NULL, 0);
+	close(worker.command);
+	close(worker.answer);
+}
+
 static void test_remote(void)
 {
 	struct vperfctr_control control = instructions();
@@ -372,6 +424,7 @@ static void test_remote(void)
 	ok(!rvperfctr_open(2) && errno == EINVAL, "a kernel thread");
 	ok(error_of_nobody(try_remote, getpid()) == EPERM,
 	   "no right to trace it: EPERM");
+	test_remote_rings();
 }
 
 /* -------------------------------- whole CPUs ------------------------------ */
