@@ -10,7 +10,7 @@ programs=/usr/lib/perfctr-tests
 chmod 666 /dev/perfctr
 subtests $programs/rings
 rounds=1
-[ "$3" != long ] || rounds=5
+[ "$3" != long ] || rounds=3
 subtests $programs/rings worker /lib/perfctr.ko $rounds
 kernel_log_clean
 done_testing
