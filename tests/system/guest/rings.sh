@@ -9,7 +9,7 @@ programs=/usr/lib/perfctr-tests
 
 chmod 666 /dev/perfctr
 subtests $programs/rings
-rounds=1
+rounds=2
 [ "$3" != long ] || rounds=3
 subtests $programs/rings worker /lib/perfctr.ko $rounds
 kernel_log_clean
