@@ -522,14 +522,13 @@ void perfctr_thread_after_overflow(struct perfctr_thread *t)
 }
 
 /* @t, current's, was stopped and is to go on, if that has not found an overflow. */
-static int go_on(struct perfctr_thread *t)
+static void go_on(struct perfctr_thread *t)
 {
 	if (t->counting)
-		return start(t);
-	/* Its interrupt will find nobody, and the next switch may be far. */
-	if (unlikely(t->pending_signal))
+		start(t);
+	/* Else its interrupt will find nobody, and the next switch may be far. */
+	else if (unlikely(t->pending_signal))
 		perfctr_sample_signal(t);
-	return 0;
 }
 
 /* @t is running, and was told that its overflows are put off: no more. */
