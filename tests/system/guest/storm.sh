@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run: --vcpus 2 --icount --timeout 3600
+# run: --vcpus 2 --icount --timeout 3600 --mem-domus 1536 --domu=--mem=640
 #
 # Users that misuse the device at random, from many threads that are killed, exit and execute
 # meanwhile (programs/storm.c), without any right; beside them a program counts exactly. Nothing
