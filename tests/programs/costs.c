@@ -34,6 +34,7 @@
 
 #include "../machine/ruler/ruler.h"
 #include "codes.h"
+#include "pin.h"
 
 #define WARM_UP     40
 #define REPETITIONS 401
@@ -177,16 +178,6 @@ static struct counts cost_of_call(call *call, void *handle, void *to)
 
 	result.of[INSN] += 2;
 	return result;
-}
-
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		die("sched_setaffinity");
 }
 
 static sigjmp_buf fault;
@@ -672,7 +663,8 @@ static void *run_side(void *argument)
 	void *handle;
 	int i;
 
-	pin(0);
+	if (pin(0, 0))
+		die("sched_setaffinity");
 	/* Not preempted by the other one as soon as that is awake. */
 	if (sched_setscheduler(0, SCHED_BATCH, &batch))
 		die("sched_setscheduler");
@@ -886,7 +878,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "costs: no ruler in this machine\n");
 		return 1;
 	}
-	pin(0);
+	if (pin(0, 0))
+		die("sched_setaffinity");
 	if (!strcmp(what, "spin")) {
 		spin();
 	} else if (!strcmp(what, "sleep")) {

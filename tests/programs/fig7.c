@@ -52,6 +52,7 @@
 #include <uapi/perfctr.h>
 
 #include "codes.h"
+#include "pin.h"
 
 #define THREADS    2
 #define STEPS      6
@@ -423,16 +424,6 @@ static bool enough(const struct thread *t)
 	}
 }
 
-static void pin(pid_t tid, unsigned int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(tid, sizeof(set), &set) < 0)
-		die("sched_setaffinity");
-}
-
 static void one_run(struct thread *t)
 {
 	struct perfctr_dev_sums first, last, *previous = &first;
@@ -512,8 +503,9 @@ static void *thread_main(void *argument)
 	int run;
 
 	t->tid = (pid_t)syscall(SYS_gettid);
-	pin(t->tid,
-	    scenario == 1 || scenario == 4 ? (unsigned int)t->number : 0);
+	if (pin(t->tid, scenario == 1 || scenario == 4 ? (unsigned int)t->number
+						       : 0))
+		die("sched_setaffinity");
 	t->random.state = seed << 8 | (uint64_t)(scenario << 4 | t->number);
 	t->memory = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -564,7 +556,8 @@ static void direct(struct random *random)
 				(unsigned int)random_below(random, THREADS);
 
 			at[which] ^= 1;
-			pin(threads[which].tid, at[which]);
+			if (pin(threads[which].tid, at[which]))
+				die("sched_setaffinity");
 			sleep_us(random_below(random, 400));
 		} else {
 			sleep_us(5000);

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "pin.h"
 #include "self.h"
 #include "tap.h"
 
@@ -458,11 +459,8 @@ static void test_whole(void)
 	struct vperfctr *self;
 	struct worker worker;
 	uint64_t before, count, last;
-	cpu_set_t set;
 
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+	if (pin(0, 0))
 		die("sched_setaffinity");
 	start_worker(&worker);
 	handle = gperfctr_open();

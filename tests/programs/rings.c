@@ -12,7 +12,6 @@
  */
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -27,6 +26,7 @@
 #include <uapi/perfctr.h>
 
 #include "codes.h"
+#include "pin.h"
 #include "tap.h"
 
 #define PAGES    64
@@ -387,16 +387,6 @@ static void set_cpumask(const char *text, char *old, size_t size)
 	close(fd);
 }
 
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		die("sched_setaffinity");
-}
-
 static bool make_children(pid_t *pid)
 {
 	unsigned int i;
@@ -445,14 +435,16 @@ static int test_worker(const char *ko, int rounds)
 			die("mprotect");
 	/* All workers where there is little time for what takes long, and we elsewhere. */
 	set_cpumask("1", mask, sizeof(mask));
-	pin(0);
+	if (pin(0, 0))
+		die("sched_setaffinity");
 	hog = fork();
 	if (!hog) {
 		setpriority(PRIO_PROCESS, 0, -18);
 		for (;;)
 			hog_for_a_while();
 	}
-	pin(1);
+	if (pin(0, 1))
+		die("sched_setaffinity");
 	for (round = 0; round < rounds; round++) {
 		pid_t pid[CHILDREN];
 		bool good = make_children(pid);
