@@ -1128,6 +1128,9 @@ int perfctr_thread_change(struct perfctr_thread *t, struct perfctr_change *c,
 		return err;
 	}
 	perfctr_group_change(t, c);
+	/* Who waits for the end of the group that @t has left. */
+	if (unlikely(c->old_group && t->ring))
+		perfctr_ring_wake(t->ring);
 	install(t, &c->setup);
 	if (!t->counting || !here)
 		return 0;

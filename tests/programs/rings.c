@@ -4,14 +4,15 @@
  * rings worker KO [ROUNDS]
  *
  * Rings of samples, without libperfctr, in TAP: with slots of which only one samples, with the
- * kernel's addresses, of another thread, and how much memory they may take; and that an overflow is told
- * at once which no interrupt has found.  As root.
+ * kernel's addresses, of another thread, of a group that all have left, and how much memory they may
+ * take; and that an overflow is told at once which no interrupt has found.  As root.
  *
  * "worker": programs with so many mappings that the module still looks at them when they have been
  * killed; it is removed then, and KO loaded again.
  */
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -47,6 +48,14 @@ static __attribute__((noreturn)) void die(const char *what)
 static void spin(uint64_t n)
 {
 	__asm__ volatile("1: dec %0\n\tjnz 1b" : "+r"(n) : : "cc");
+}
+
+static long ms_since(const struct timespec *begin)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - begin->tv_sec) * 1000 + (now.tv_nsec - begin->tv_nsec) / 1000000;
 }
 
 static int device(void)
@@ -280,6 +289,69 @@ static void test_remote(void)
 	close(fd);
 }
 
+/* A member of the caller's group that leaves it when @in says so, and lives until that ends. */
+static __attribute__((noreturn)) void leave_the_group(int in)
+{
+	struct perfctr_dev_control control = {.nr = 1};
+	int fd = device();
+	char byte;
+
+	control.counter[0] = counter(INSTRUCTIONS, USR, 0, 0);
+	if (read(in, &byte, 1) != 1)
+		_exit(1);
+	/* Who says so waits by then. */
+	usleep(300000);
+	if (ioctl(fd, PERFCTR_IOC_OPEN) || ioctl(fd, PERFCTR_IOC_CONTROL, &control))
+		_exit(1);
+	while (read(in, &byte, 1) > 0)
+		;
+	_exit(0);
+}
+
+static __attribute__((noreturn)) void found_a_group(int fd, const int *ends)
+{
+	struct perfctr_dev_control control = {.nr = 1, .flags = PERFCTR_CTL_INHERIT};
+
+	control.counter[0] = counter(INSTRUCTIONS, USR, 1000000000, 0);
+	if (ioctl(fd, PERFCTR_IOC_CREATE) || give_ring(fd, PAGES) ||
+	    ioctl(fd, PERFCTR_IOC_CONTROL, &control))
+		_exit(1);
+	if (!fork()) {
+		close(ends[1]);
+		leave_the_group(ends[0]);
+	}
+	_exit(0);
+}
+
+/* Who waits for the end of a group, and its last member does not end, but gets another control. */
+static void test_last(void)
+{
+	struct pollfd poller = {.fd = device()};
+	struct timespec begin;
+	int ends[2], status, nr;
+	long took;
+	pid_t pid;
+
+	if (pipe(ends))
+		die("pipe");
+	pid = fork();
+	if (!pid)
+		found_a_group(poller.fd, ends);
+	ok(waitpid(pid, &status, 0) == pid && !status, "a group with a ring; its first thread has ended");
+	ok(!poll(&poller, 1, 100), "but not its second one");
+	if (write(ends[1], "x", 1) != 1)
+		die("write");
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	nr = poll(&poller, 1, 20000);
+	took = ms_since(&begin);
+	/* It looks once more when its time is over. */
+	ok(nr == 1 && poller.revents == POLLHUP && took < 15000,
+	   "its last one leaves it: POLLHUP at once (%ld ms)", took);
+	close(ends[0]);
+	close(ends[1]);
+	close(poller.fd);
+}
+
 static volatile sig_atomic_t overflows;
 static int sampled_fd;
 
@@ -411,13 +483,12 @@ static bool make_children(pid_t *pid)
 /* Longer than it takes to remove a module; but all come to their end, however slow this is. */
 static void hog_for_a_while(void)
 {
-	struct timespec begin, now;
+	struct timespec begin;
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	do {
 		spin(100000);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < 1500);
+	} while (ms_since(&begin) < 1500);
 	usleep(500000);
 }
 
@@ -492,6 +563,7 @@ int main(int argc, char **argv)
 	test_kernel(NOBODY - 1, "a user's");
 	test_memory();
 	test_remote();
+	test_last();
 	test_stopped();
 	printf("1..%u\n", tests);
 	return !!failures;
