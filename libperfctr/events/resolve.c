@@ -609,7 +609,7 @@ static int check_host(const struct event *event,
 	}
 	complain(
 		message,
-		"event %s: the host's policy does not let this guest (a %s) count Xen's own execution (:h): that is for privileged guests (xen-perfctr in dom0: level host)",
+		"event %s: the host's policy does not let this guest (a %s) count Xen's own execution (:h): that needs level host (xen-perfctr in dom0)",
 		event->name, info->guest);
 	return EVENT_UNSUPPORTED;
 }

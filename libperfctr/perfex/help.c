@@ -67,7 +67,7 @@ void options_help(FILE *stream)
 	      "and may end in\n"
 	      "  :u :k       count user mode (the default), kernel mode, or with :u:k both\n"
 	      "  :h          count Xen's own work for this guest, alone or with :u:k:h beside\n"
-	      "              both; for privileged guests\n"
+	      "              both; for guests of level host\n"
 	      "  @N @fixedN  count in general or fixed counter N\n"
 	      "\n"
 	      "A program that raises its privileges by exec (set-user-ID) is not counted from\n"

@@ -28,7 +28,7 @@ const char *perfctr_strerror(int error)
 	case ENOSYS:
 		return "this host has no counters for guests: no PMU that Xen can share, or a Xen without perfctr";
 	case EBUSY:
-		return "the counters are in other use: somebody counts whole CPUs in this guest, or the host uses them itself (Xen's command line: vpmu=, watchdog)";
+		return "the counters are in other use: somebody counts whole CPUs in this guest, or this guest's perf (vpmu=), or the host itself (Xen's command line: watchdog)";
 	case EEXIST:
 		return "this thread has counters already";
 	case ENOBUFS:

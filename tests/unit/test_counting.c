@@ -327,7 +327,7 @@ static void test_unsupported(void **state)
 	assert_string_equal(choose("branches,instructions:h"), "branches=0");
 	assert_int_equal(chosen.nr_unsupported, 1);
 	assert_string_equal(chosen.unsupported[0].name, "instructions:h");
-	assert_contains(chosen.unsupported[0].why.text, "privileged guests");
+	assert_contains(chosen.unsupported[0].why.text, "level host");
 	info.arch_events &= ~(1u << 6);
 	assert_string_equal(choose("branch-misses,branches"), "branches=0");
 	assert_contains(chosen.unsupported[0].why.text,

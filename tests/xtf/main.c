@@ -234,6 +234,18 @@ static int faults(uint32_t index)
 	return try_rdpmc(index, &value) == 13;
 }
 
+/* How many operands RDPMC takes, of all that some processor has, and of others. */
+static unsigned int readable(void)
+{
+	static const uint32_t first[] = { 0, 1u << 29, 1u << 30, 1u << 31, -32u };
+	unsigned int i, n, good = 0;
+
+	for (i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		for (n = 0; n < 32; n++)
+			good += !faults(first[i] + n);
+	return good;
+}
+
 /* 2 * n instructions, n of them branches */
 static void loop(unsigned long n)
 {
@@ -331,7 +343,7 @@ static void test_register(void)
 	is(op(XENPERFCTR_OP_stop, NULL), -ENOENT);
 	is(op(XENPERFCTR_OP_unregister_vcpu, &r), -ENOENT);
 	is(load_one(0, insn), -ENOENT);
-	is(faults(0), 1);
+	is(readable(), 0);
 
 	bad = r, bad.vcpu_id = 4000;
 	is(op(XENPERFCTR_OP_register_vcpu, &bad), -ENOENT);
@@ -439,7 +451,7 @@ static void test_bad_loads(const volatile struct xen_perfctr_page *p)
 	/* NULL is the page, in which is the last of these. */
 	is(op(XENPERFCTR_OP_load, NULL), -EINVAL);
 	is(p->generation, 0);
-	is(faults(0), 1);
+	is(readable(), 0);
 }
 
 static void test_counts(const volatile struct xen_perfctr_page *p)
@@ -1422,7 +1434,7 @@ static void test_stop(const volatile struct xen_perfctr_page *p)
 	is(op(XENPERFCTR_OP_stop, &r), -EINVAL);
 	is(op(XENPERFCTR_OP_stop, NULL), 0);
 	is(p->generation - generation, 1);
-	is(faults(0), 1);
+	is(readable(), 0);
 	is(op(XENPERFCTR_OP_stop, NULL), 0);
 	is(p->generation - generation, 1);
 	is(load_one(0, insn), 0);

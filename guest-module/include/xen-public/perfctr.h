@@ -188,8 +188,8 @@ struct xen_perfctr_register {
  * counted.
  *
  * A period is at least MIN_PERIOD, so that the guest gets on, and less than half
- * of the counter's range: 2^(width - 1) - 1 at most.  A vCPU that has had more
- * than MAX_RATE / 100 overflows within 10 ms is throttled: resume and load let
+ * of the counter's range: 2^(width - 1) - 1 at most.  A vCPU that has had
+ * MAX_RATE / 100 overflows within 10 ms is throttled: resume and load let
  * the counters count, but their overflow is as far away as it can be.  Then
  * @throttled in the page has gone up, and a later load samples again.
  */
@@ -327,9 +327,12 @@ struct xen_perfctr_page {
  *   -ENOSYS      this Xen has no perfctr
  *   -EOPNOTSUPP  perfctr= on Xen's command line does not turn it on
  *   -ENODEV, -EBUSY  as for guests
+ *   -EPERM       XSM does not let the caller do this
  *   -ESRCH       there is no such domain
  *   -E2BIG       more than XENPERFCTR_MAX_FILTER events
  *   -EINVAL      a field has a value that its description does not allow
+ *   -EFAULT      @events can't be read or written
+ *   -ENOMEM      no memory for a copy of them
  */
 
 struct xen_perfctr_event {
