@@ -34,6 +34,7 @@ static int perfctr_open(struct inode *inode, struct file *file)
 }
 
 #define ATTACHED	1ul
+#define OWNS		4ul		/* the set ends with the handle */
 #define CPUS		((void *)2ul)	/* counts whole vCPUs */
 
 static void *binding(struct file *file)
@@ -52,7 +53,7 @@ static struct perfctr_thread *bound(struct file *file)
 {
 	void *to = binding(file);
 
-	return to == CPUS ? NULL : (void *)((unsigned long)to & ~ATTACHED);
+	return to == CPUS ? NULL : (void *)((unsigned long)to & ~(ATTACHED | OWNS));
 }
 
 static int bind(struct file *file, void *to)
@@ -64,10 +65,13 @@ static int perfctr_release(struct inode *inode, struct file *file)
 {
 	struct perfctr_thread *t = bound(file);
 
-	if (t)
+	if (t) {
+		if ((unsigned long)binding(file) & OWNS)
+			perfctr_remote_unlink_group(t);
 		perfctr_thread_put(t);
-	else if (binding(file) == CPUS)
+	} else if (binding(file) == CPUS) {
 		perfctr_cpu_release();
+	}
 	return 0;
 }
 
@@ -110,6 +114,7 @@ static long ioctl_attach(struct file *file, void __user *uarg)
 {
 	struct perfctr_dev_attach arg;
 	struct perfctr_thread *t;
+	unsigned long how;
 	int err;
 
 	if (copy_from_user(&arg, uarg, sizeof(arg)))
@@ -119,7 +124,8 @@ static long ioctl_attach(struct file *file, void __user *uarg)
 	t = perfctr_remote_attach(&arg);
 	if (IS_ERR(t))
 		return PTR_ERR(t);
-	err = bind(file, (void *)((unsigned long)t | ATTACHED));
+	how = arg.flags & PERFCTR_ATTACH_OWN ? ATTACHED | OWNS : ATTACHED;
+	err = bind(file, (void *)((unsigned long)t | how));
 	if (err) {
 		if (arg.flags & PERFCTR_ATTACH_CREATE)
 			perfctr_remote_unlink(t);

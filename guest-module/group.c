@@ -316,6 +316,14 @@ bool perfctr_group_is_live(const struct perfctr_thread *t)
 	return live;
 }
 
+/* In stop_machine(), so nobody has the lock: a live member, or NULL. */
+struct perfctr_thread *perfctr_group_member(const struct perfctr_thread *t)
+{
+	struct perfctr_group *g = own_group(t);
+
+	return g ? list_first_entry_or_null(&g->live, struct perfctr_thread, link) : NULL;
+}
+
 /* ----- fork --------------------------------------------------------------- */
 
 /* @t is new and has its parent's control. */
@@ -381,13 +389,20 @@ void perfctr_group_free_unused(struct perfctr_change *c)
 	free_records(&c->old_records);
 }
 
-static bool same_counters(const struct perfctr_setup *a,
+/* Would @b count what @t does, or did until it was stopped? */
+static bool same_counters(const struct perfctr_thread *t,
 			  const struct perfctr_setup *b)
 {
-	return a->control.nr == b->control.nr && a->tsc == b->tsc &&
-		a->slice == b->slice &&
-		!memcmp(a->control.counter, b->control.counter,
-			a->control.nr * sizeof(a->control.counter[0]));
+	const struct perfctr_setup *a = &t->setup;
+	const bool stopped = !a->control.nr && !a->tsc;
+	const u32 flags = stopped ? t->stopped.flags : a->control.flags;
+
+	return b->control.nr == (stopped ? t->stopped.nr : a->control.nr) &&
+		b->tsc == (stopped ? t->stopped.tsc : a->tsc) &&
+		b->slice == a->slice &&
+		!((b->control.flags ^ flags) & PERFCTR_CTL_RECORDS) &&
+		!memcmp(b->control.counter, a->control.counter,
+			b->control.nr * sizeof(b->control.counter[0]));
 }
 
 /*
@@ -410,8 +425,7 @@ int perfctr_group_may_change(const struct perfctr_thread *t,
 	if (alone)
 		return 0;
 	if (control->preserve == BIT_ULL(control->nr) - 1 &&
-	    same_counters(&t->setup, &c->setup) &&
-	    !((control->flags ^ t->setup.control.flags) & PERFCTR_CTL_RECORDS))
+	    same_counters(t, &c->setup))
 		return 0;
 	return -EBUSY;
 }

@@ -103,6 +103,7 @@ struct perfctr_setup {
  * @in_force: has a control, be it that it failed: counted as such
  * @shown: @page says that what is in @setup.load runs
  * @whole_vcpu: not a thread's, but of all that runs on one vCPU
+ * @stopped: of the control that STOP ended, until there is another
  * @final_nr: of the control with which the thread exited
  * @final_flags: ... its flags
  * @founder: of @group, if there is one; false: inherited
@@ -142,6 +143,11 @@ struct perfctr_thread {
 	bool in_force;
 	bool shown;
 	bool whole_vcpu;
+	struct {
+		u32 nr;
+		u32 flags;
+		bool tsc;
+	} stopped;
 	u32 final_nr;
 	u32 final_flags;
 	bool founder;
@@ -259,6 +265,8 @@ int perfctr_group_read(struct perfctr_thread *t, struct perfctr_dev_group *out);
 int perfctr_group_next_record(struct perfctr_thread *t,
 			      struct perfctr_dev_record *out);
 bool perfctr_group_is_live(const struct perfctr_thread *t);
+/* In stop_machine(). */
+struct perfctr_thread *perfctr_group_member(const struct perfctr_thread *t);
 /* Frees what can't be freed where the last reference goes; and maps.c's. */
 extern struct workqueue_struct *perfctr_wq;
 int perfctr_group_init(void);
@@ -324,6 +332,7 @@ struct perfctr_thread *perfctr_remote_attach(const struct perfctr_dev_attach *ar
 int perfctr_remote_control(struct perfctr_thread *t, struct perfctr_change *change);
 int perfctr_remote_stop(struct perfctr_thread *t);
 int perfctr_remote_unlink(struct perfctr_thread *t);
+void perfctr_remote_unlink_group(struct perfctr_thread *t);
 int perfctr_remote_set_ring(struct perfctr_thread *t, struct perfctr_ring *ring,
 			    struct perfctr_maps *maps);
 int perfctr_remote_iresume(struct perfctr_thread *t);

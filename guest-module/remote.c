@@ -56,23 +56,31 @@
 static DEFINE_MUTEX(throttle_mutex);
 static unsigned long throttle_until;
 
-static int stop_machine_for(cpu_stop_fn_t fn, void *arg)
+/* In this state: TASK_KILLABLE or TASK_UNINTERRUPTIBLE. */
+static int throttle(unsigned int state)
 {
 	long wait;
 
-	if (!perfmon_capable()) {
-		if (mutex_lock_killable(&throttle_mutex))
-			return -EINTR;
-		wait = throttle_until - jiffies;
-		/* A clock that has wrapped since is no reason to wait. */
-		if (wait > 0 && wait <= STOP_INTERVAL)
-			schedule_timeout_killable(wait);
-		throttle_until = jiffies + STOP_INTERVAL;
-		mutex_unlock(&throttle_mutex);
-		if (fatal_signal_pending(current))
-			return -EINTR;
+	if (perfmon_capable())
+		return 0;
+	if (state == TASK_UNINTERRUPTIBLE)
+		mutex_lock(&throttle_mutex);
+	else if (mutex_lock_killable(&throttle_mutex))
+		return -EINTR;
+	wait = throttle_until - jiffies;
+	/* A clock that has wrapped since is no reason to wait. */
+	if (wait > 0 && wait <= STOP_INTERVAL) {
+		__set_current_state(state);
+		schedule_timeout(wait);
 	}
-	return stop_machine(fn, arg, NULL);
+	throttle_until = jiffies + STOP_INTERVAL;
+	mutex_unlock(&throttle_mutex);
+	return state != TASK_UNINTERRUPTIBLE && fatal_signal_pending(current) ? -EINTR : 0;
+}
+
+static int stop_machine_for(cpu_stop_fn_t fn, void *arg)
+{
+	return throttle(TASK_KILLABLE) ?: stop_machine(fn, arg, NULL);
 }
 
 /* ----- attach ------------------------------------------------------------- */
@@ -174,7 +182,8 @@ struct perfctr_thread *perfctr_remote_attach(const struct perfctr_dev_attach *ar
 	struct file *file;
 	int err;
 
-	if (arg->flags & ~PERFCTR_ATTACH_CREATE || arg->reserved)
+	if (arg->flags & ~(PERFCTR_ATTACH_CREATE | PERFCTR_ATTACH_OWN) || arg->reserved ||
+	    (arg->flags & PERFCTR_ATTACH_OWN && !a.create))
 		return ERR_PTR(-EINVAL);
 	a.task = get_task(arg->tid);
 	if (!a.task)
@@ -275,4 +284,38 @@ static int unlink_stopped(void *t)
 int perfctr_remote_unlink(struct perfctr_thread *t)
 {
 	return stop_machine_for(unlink_stopped, t);
+}
+
+/* So many at a time: all CPUs stand still for it. */
+#define UNLINK_BATCH	64
+
+static int unlink_group_stopped(void *arg)
+{
+	struct perfctr_thread *t = arg, *member;
+	unsigned int i;
+
+	if (!t->ended)
+		perfctr_thread_unlink(t);
+	for (i = 0; i < UNLINK_BATCH; i++) {
+		member = perfctr_group_member(t);
+		if (!member)
+			break;
+		perfctr_thread_get(member);
+		perfctr_thread_unlink(member);
+		perfctr_thread_put(member);
+	}
+	return 0;
+}
+
+/*
+ * Who made @t's set is gone, perhaps killed, and it ends with all that has
+ * inherited from it.  Members may fork more in between, but all stand still while
+ * a batch of them ends.
+ */
+void perfctr_remote_unlink_group(struct perfctr_thread *t)
+{
+	while (!READ_ONCE(t->ended) || perfctr_group_is_live(t)) {
+		throttle(TASK_UNINTERRUPTIBLE);
+		stop_machine(unlink_group_stopped, t, NULL);
+	}
 }

@@ -170,7 +170,13 @@ static void page_start(struct perfctr_thread *t)
 		page->counter[s->map[i]].index = s->load.counter[i].index;
 	if (s->tsc) {
 		page->tsc_running = 1;
-		page->all_running = s->slots == 1 ? s->load.nr : 0;
+		/*
+		 * Who reads all of them looks at each only without this: so not
+		 * where an overflow may stop them in the middle of it, and the
+		 * thread goes on without its signal first.
+		 */
+		page->all_running = s->slots == 1 && (!s->sampling || t->ring) ?
+			s->load.nr : 0;
 	}
 	t->shown = true;
 }
@@ -955,7 +961,8 @@ bool perfctr_thread_keeps_tsc(const struct perfctr_thread *t,
 	/* With turns it is what the counts are scaled by: goes with them. */
 	if (t->setup.slots > 1 || s->slots > 1)
 		return s->tsc && s->control.preserve;
-	return s->tsc && t->setup.tsc;
+	/* So it does over a STOP. */
+	return s->tsc && (t->setup.tsc || (t->stopped.tsc && s->control.preserve));
 }
 
 /* The new control is loaded: put it in force, not counting yet. */
@@ -993,6 +1000,7 @@ static void install(struct perfctr_thread *t, const struct perfctr_setup *new)
 	}
 	was_sampling = t->setup.sampling;
 	copy_setup(&t->setup, new);
+	memset(&t->stopped, 0, sizeof(t->stopped));
 	t->cloexec = control->flags & PERFCTR_CTL_CLOEXEC;
 	t->on_exec = control->flags & PERFCTR_CTL_START_ON_EXEC;
 	t->counting = !t->on_exec && any;
@@ -1172,6 +1180,11 @@ int perfctr_thread_stop(struct perfctr_thread *t)
 	set_in_force(t, false);
 
 	raw_write_seqcount_begin(&t->seq);
+	if (t->setup.control.nr || t->setup.tsc) {
+		t->stopped.nr = t->setup.control.nr;
+		t->stopped.flags = t->setup.control.flags;
+		t->stopped.tsc = t->setup.tsc;
+	}
 	drop_control(t);
 	t->page->status &= ~PERFCTR_STATUS_RUNNING;
 	t->page->sequence++;

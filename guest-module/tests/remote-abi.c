@@ -380,7 +380,8 @@ static void test_attach_errors(void)
 	char path[64];
 
 	fails(ioctl(fd, PERFCTR_IOC_ATTACH, NULL), EFAULT, "ATTACH: bad pointer");
-	fails(attach(fd, t.pid, t.mem, 2), EINVAL, "ATTACH: a flag that does not exist");
+	fails(attach(fd, t.pid, t.mem, 4 | CREATE), EINVAL, "ATTACH: a flag that does not exist");
+	fails(attach(fd, t.pid, t.mem, PERFCTR_ATTACH_OWN), EINVAL, "ATTACH: OWN of what somebody else has made");
 	a = (struct perfctr_dev_attach){ .tid = t.pid, .mem_fd = t.mem, .reserved = 1 };
 	fails(ioctl(fd, PERFCTR_IOC_ATTACH, &a), EINVAL, "ATTACH: a reserved field");
 	fails(attach(fd, 0, t.mem, CREATE), ESRCH, "ATTACH: thread 0");
@@ -967,6 +968,132 @@ static void test_attach_passed(void)
 	end_target(&t);
 }
 
+static int has_set(pid_t pid)
+{
+	int fd = dev(), mem = open_mem(pid), e;
+
+	e = attach(fd, pid, mem, 0) ? errno : 0;
+	close(mem);
+	close(fd);
+	return e == ESRCH ? 0 : e ? -e : 1;
+}
+
+#define OWNED	100
+
+/* A set of @flags, which the members of a group have, counts; then its maker is killed. */
+static void leave_behind(pid_t pid, int mem, uint32_t flags)
+{
+	struct perfctr_dev_control c = two();
+	int ends[2], status;
+	char byte;
+	pid_t tool;
+
+	c.flags |= PERFCTR_CTL_INHERIT;
+	if (pipe(ends))
+		exit(2);
+	fflush(stdout);
+	tool = fork();
+	if (!tool) {
+		int fd = dev();
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		must(!attach(fd, pid, mem, flags));
+		must(!control(fd, &c));
+		must(write(ends[1], "x", 1) == 1);
+		for (;;)
+			pause();
+	}
+	close(ends[1]);
+	must(read(ends[0], &byte, 1) == 1);
+	/* The group grows. */
+	*progress = 0;
+	kill(pid, SIGUSR1);
+	while (*progress < OWNED)
+		usleep(1000);
+	kill(tool, SIGKILL);
+	must(waitpid(tool, &status, 0) == tool && WIFSIGNALED(status));
+	close(ends[0]);
+}
+
+static volatile sig_atomic_t told;
+
+static void tell(int signo)
+{
+	(void)signo;
+	told = 1;
+}
+
+/* With its children, which live as long as it does, when it is told to have some. */
+static __attribute__((noreturn)) void owned_main(void)
+{
+	pid_t self = getpid();
+	sigset_t usr1, before;
+	int i;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &usr1, &before);
+	signal(SIGUSR1, tell);
+	*progress = 1;
+	while (!told)
+		sigsuspend(&before);
+	for (i = 0; i < OWNED; i++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (getppid() != self)
+				_exit(0);
+			progress[1] = (uint64_t)getpid();
+			__atomic_add_fetch(progress, 1, __ATOMIC_RELAXED);
+			for (;;)
+				pause();
+		}
+	}
+	for (;;)
+		pause();
+}
+
+static void test_attach_owned(void)
+{
+	static const struct {
+		uint32_t flags;
+		const char *what;
+	} rows[] = {
+		{ CREATE, "without OWN what a killed tool has made stays" },
+		{ CREATE | PERFCTR_ATTACH_OWN, "with OWN it ends, and what it has founded" },
+	};
+	int none = users(), mem, before, after, child;
+	unsigned int i;
+	pid_t pid;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		*progress = 0;
+		fflush(stdout);
+		pid = fork();
+		if (!pid)
+			owned_main();
+		while (!*progress)
+			usleep(1000);
+		mem = open_mem(pid);
+		before = has_set(pid);
+		leave_behind(pid, mem, rows[i].flags);
+		after = has_set(pid);
+		child = has_set((pid_t)progress[1]);
+		ok(!before && after == !i && child == !i, "%s (%d %d %d)", rows[i].what, before, after,
+		   child);
+		if (i)
+			ok(users() == none, "none of %d holds the module (%d)", OWNED, users() - none);
+		close(mem);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		/* Its children end by its end. */
+		usleep(300000);
+	}
+	ok(users() == none, "none holds the module (%d)", users() - none);
+}
+
 /* ---- whole vCPUs ----------------------------------------------------------- */
 
 static int cpu_control(int fd, unsigned int cpu, const struct perfctr_dev_control *c)
@@ -1434,6 +1561,7 @@ static const struct test attach_tests[] = {
 	{ "a handle passed on", test_attach_passed },
 	{ "attach and exit", test_attach_exit },
 	{ "both sides at once", test_attach_storm },
+	{ "what a killed tool leaves", test_attach_owned },
 	{}
 };
 

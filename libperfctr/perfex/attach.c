@@ -121,7 +121,9 @@ static int attach_thread(struct attached *attached, int tid,
 	fd = perfctr_device_open();
 	if (fd < 0)
 		return errno;
-	if (perfctr_device_attach(fd, tid, true) < 0) {
+	/* They end with us, however we end. */
+	if (perfctr_device_attach(
+		    fd, tid, PERFCTR_ATTACH_CREATE | PERFCTR_ATTACH_OWN) < 0) {
 		error = errno;
 		close(fd);
 		return error;
@@ -265,7 +267,7 @@ static unsigned int unlink_members(int fd)
 		if (member < 0)
 			break;
 		/* It may have ended meanwhile. */
-		if (!perfctr_device_attach(member, record.tid, false) &&
+		if (!perfctr_device_attach(member, record.tid, 0) &&
 		    !ioctl(member, PERFCTR_IOC_UNLINK))
 			found++;
 		close(member);

@@ -62,10 +62,10 @@ HIDDEN int perfctr_device_next_record(int fd,
 				      struct perfctr_dev_record *record);
 
 /*
- * Bind @fd to counters of thread @tid: to new ones (@create; EEXIST if it has
- * some), or to those that it has (ESRCH).  Errors as rvperfctr_open().
+ * Bind @fd to counters of thread @tid: @flags are PERFCTR_ATTACH_*.  Errors as
+ * the device's, but EPERM and ESRCH also of /proc/TID/mem.
  */
-HIDDEN int perfctr_device_attach(int fd, int tid, bool create);
+HIDDEN int perfctr_device_attach(int fd, int tid, unsigned int flags);
 
 /* The errno value of a device's "error" of a set that ended with one. */
 HIDDEN int perfctr_device_errno(int32_t error);

@@ -37,13 +37,13 @@ static int open_memory(int pid)
 	return fd;
 }
 
-/* Create counters (@create), or open those that are there. */
-static int try_attach(int fd, int tid, int mem_fd, bool create)
+/* @flags: PERFCTR_ATTACH_* */
+static int try_attach(int fd, int tid, int mem_fd, unsigned int flags)
 {
 	struct perfctr_dev_attach attach = {
 		.tid = tid,
 		.mem_fd = mem_fd,
-		.flags = create ? PERFCTR_ATTACH_CREATE : 0,
+		.flags = flags,
 	};
 
 	return ioctl(fd, PERFCTR_IOC_ATTACH, &attach) < 0 ? -1 : 0;
@@ -58,11 +58,11 @@ static int attach(int fd, int pid, int mem_fd)
 	unsigned int try;
 
 	for (try = 0; try < 8; try++) {
-		if (try_attach(fd, pid, mem_fd, true) == 0)
+		if (try_attach(fd, pid, mem_fd, PERFCTR_ATTACH_CREATE) == 0)
 			return 0;
 		if (errno != EEXIST)
 			return -1;
-		if (try_attach(fd, pid, mem_fd, false) == 0)
+		if (try_attach(fd, pid, mem_fd, 0) == 0)
 			return 0;
 		if (errno != ESRCH)
 			return -1;
@@ -70,13 +70,13 @@ static int attach(int fd, int pid, int mem_fd)
 	return -1;
 }
 
-int perfctr_device_attach(int fd, int tid, bool create)
+int perfctr_device_attach(int fd, int tid, unsigned int flags)
 {
 	int mem_fd = open_memory(tid), result;
 
 	if (mem_fd < 0)
 		return -1;
-	result = try_attach(fd, tid, mem_fd, create);
+	result = try_attach(fd, tid, mem_fd, flags);
 	perfctr_close_failed(mem_fd);
 	return result;
 }

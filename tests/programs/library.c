@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * library [group | remote | whole]
+ * library [group | remote | whole | stopped]
  *
  * What libperfctr offers beside the calling thread's plain counters, in TAP:
- * groups and slots, another thread's counters, whole CPUs.  Counted is user
- * mode; a count is compared with that of a longer loop, so that what lies
+ * groups and slots, another thread's counters, whole CPUs, and reads that are
+ * interrupted by an overflow, without a signal for it.  Counted is user mode; a count is compared with that of a longer loop, so that what lies
  * between two reads besides is gone.
  */
 
@@ -516,6 +516,56 @@ static void test_whole(void)
 	close(worker.answer);
 }
 
+/* ------------------------- stopped in the middle of it ------------------- */
+
+#define READS 20000
+
+/*
+ * Nobody is told of an overflow, so the thread goes on where that has stopped its
+ * counters: nearly always in a read of all of them.
+ */
+static void test_stopped(void)
+{
+	struct perfctr_sum_ctrs sums = {.tsc = 0}, before;
+	struct vperfctr *self = vperfctr_open();
+	struct vperfctr_control control;
+	struct perfctr_cpu_control *cpu = &control.cpu_control;
+	unsigned int i, overflows = 0, wrong = 0;
+
+	if (!self)
+		die("vperfctr_open");
+	one_counter(&control, 0, code_of(INSTRUCTIONS));
+	cpu->tsc_on = 1;
+	cpu->nractrs = 3;
+	cpu->nrictrs = 1;
+	for (i = 1; i < 4; i++) {
+		cpu->pmc_map[i] = i;
+		cpu->evntsel[i] = cpu->evntsel[0];
+	}
+	cpu->evntsel[3] |= PERFCTR_EVNTSEL_INT;
+	cpu->ireset[3] = -1009;
+	if (vperfctr_control(self, &control) < 0) {
+		ok(errno == EOPNOTSUPP, "no sampling in this guest # SKIP");
+		vperfctr_close(self);
+		return;
+	}
+	for (i = 0; i < READS; i++) {
+		before = sums;
+		if (vperfctr_read_ctrs(self, &sums) < 0 ||
+		    sums.pmc[0] < before.pmc[0] || sums.tsc < before.tsc)
+			wrong++;
+		if (vperfctr_is_running(self) && i % 16 == 0 &&
+		    !vperfctr_iresume(self))
+			overflows++;
+	}
+	ok(!wrong && overflows > READS / 100,
+	   "%d reads, %u of which an overflow has stopped: %u wrong", READS,
+	   overflows, wrong);
+	ok(sums.pmc[0] - sums.pmc[2] + 10 < 20, "all counters stop at once");
+	vperfctr_unlink(self);
+	vperfctr_close(self);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -525,6 +575,7 @@ int main(int argc, char **argv)
 		{"group", test_group},
 		{"remote", test_remote},
 		{"whole", test_whole},
+		{"stopped", test_stopped},
 	};
 	unsigned int i, found = 0;
 
@@ -537,7 +588,7 @@ int main(int argc, char **argv)
 		found++;
 	}
 	if (!found || argc > 2) {
-		fputs("usage: library [group | remote | whole]\n", stderr);
+		fputs("usage: library [group | remote | whole | stopped]\n", stderr);
 		return 2;
 	}
 	printf("1..%u\n", tests);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * named LIST: can these events be counted?  Prints yes, or the error.
+ * named again LIST: counts them, prints "counting", and then stops and starts until that
+ * fails; prints the error, and "kept" if the counts are what they were.
  * named: libperfctr-events in TAP: lists of events, counts, regions.  What a
  * region counts is compared with what the code in it is known to do; a region
  * with "empty" in it is subtracted, which is called in the same way.  Where user
@@ -213,8 +215,9 @@ static void test_counts(void)
 	struct perfctr_events *events =
 		must_open("instructions,{branches,cycles}", 0);
 	struct vperfctr_group_sums all;
-	struct vperfctr_sums sums;
+	struct vperfctr_sums sums, before;
 	uint64_t first;
+	bool good;
 
 	ok(perfctr_events_nr(events) == 3 &&
 		   !strcmp(perfctr_events_name(events, 0), "instructions") &&
@@ -241,7 +244,8 @@ static void test_counts(void)
 		   !all.ended && all.sums.pmc[0] > sums.pmc[0],
 	   "all threads: this one");
 
-	ok(!perfctr_events_stop(events) && !perfctr_events_stop(events),
+	ok(!perfctr_events_stop(events) && !perfctr_events_stop(events) &&
+		   !perfctr_events_read(events, &sums),
 	   "stopped, twice");
 	first = perfctr_events_count(events, 0);
 	loop->run(N, NULL);
@@ -254,6 +258,11 @@ static void test_counts(void)
 	ok(count_least(events, loop) - count_least(events, empty) ==
 		   known(INSTRUCTIONS),
 	   "and it counts on");
+	before = sums;
+	good = !perfctr_events_read(events, &sums);
+	ok(good && sums.tsc > before.tsc && sums.loaded[1] == sums.tsc &&
+		   sums.stolen >= before.stolen,
+	   "with the time from before: %llu, %llu ticks", before.tsc, sums.tsc);
 	perfctr_events_close(events);
 }
 
@@ -427,11 +436,12 @@ static void *other_thread(void *data)
 static void test_threads(void)
 {
 	struct perfctr_events *events = must_open("instructions", 0);
+	struct perfctr_region *region;
 	struct vperfctr_sums sums;
 	pthread_t thread;
 	int status;
 
-	perfctr_region(events, "x");
+	region = perfctr_region(events, "x");
 	if (pthread_create(&thread, NULL, other_thread, events) ||
 	    pthread_join(thread, NULL))
 		exit(1);
@@ -439,8 +449,12 @@ static void test_threads(void)
 	   "whose errors are its own");
 	fflush(stdout);
 	if (!fork()) {
+		struct vperfctr_group_sums all;
 		bool good = perfctr_events_read(events, &sums) < 0 &&
-			    errno == ESRCH;
+			    errno == EPERM &&
+			    perfctr_events_read_all(events, &all) < 0 &&
+			    errno == EPERM &&
+			    perfctr_region_begin(region) < 0 && errno == EPERM;
 
 		perfctr_events_close(events);
 		events = perfctr_events_open("instructions", 0);
@@ -456,6 +470,39 @@ static void test_threads(void)
 			   known(INSTRUCTIONS),
 	   "the parent counts on");
 	perfctr_events_close(events);
+}
+
+static struct perfctr_events *left_open;
+
+static void *leave_open(void *arg)
+{
+	(void)arg;
+	left_open = must_open("instructions", 0);
+	return NULL;
+}
+
+static void *find_open(void *arg)
+{
+	struct vperfctr_sums sums;
+
+	*(bool *)arg = perfctr_events_read(left_open, &sums) < 0 &&
+		       errno == EPERM;
+	perfctr_events_close(left_open);
+	return NULL;
+}
+
+/* One thread after the other, which gets its stack. */
+static void test_threads_ended(void)
+{
+	pthread_t first, second;
+	bool good = false;
+
+	if (pthread_create(&first, NULL, leave_open, NULL) ||
+	    pthread_join(first, NULL) ||
+	    pthread_create(&second, NULL, find_open, &good) ||
+	    pthread_join(second, NULL))
+		exit(1);
+	ok(good, "the events of a thread that has ended are not the next one's");
 }
 
 static uint64_t count_children(const struct perfctr_events *events,
@@ -491,6 +538,38 @@ static void test_inheritance(void)
 		   many - few <= 4 * known(INSTRUCTIONS) + 200000,
 	   "whose loops are in the sum: %+lld",
 	   (long long)(many - few - 4 * known(INSTRUCTIONS)));
+	perfctr_events_close(events);
+}
+
+/* What has inherited lives on while the first thread is stopped. */
+static void test_inheritance_stopped(void)
+{
+	struct perfctr_events *events =
+		must_open("instructions:u", PERFCTR_EVENTS_INHERIT);
+	struct vperfctr_group_sums before, after;
+	int ends[2], status = 0;
+	bool good;
+
+	if (pipe(ends))
+		exit(1);
+	if (!fork()) {
+		close(ends[1]);
+		_exit((int)read(ends[0], &status, 1));
+	}
+	good = !perfctr_events_stop(events) && !perfctr_events_read_all(events, &before);
+	ok(good && before.live == 2, "stopped, with a child that lives");
+	loop->run(N, NULL);
+	good = !perfctr_events_start(events);
+	ok(good, "started again beside it: %s", good ? "yes" : perfctr_events_error());
+	loop->run(N, NULL);
+	good = !perfctr_events_read_all(events, &after);
+	ok(good && after.live == 2 && after.sums.tsc > before.sums.tsc &&
+		   after.sums.pmc[0] - before.sums.pmc[0] >= known(INSTRUCTIONS) &&
+		   after.sums.pmc[0] - before.sums.pmc[0] < 2 * known(INSTRUCTIONS),
+	   "the sums go on");
+	close(ends[1]);
+	wait(NULL);
+	close(ends[0]);
 	perfctr_events_close(events);
 }
 
@@ -545,21 +624,51 @@ static int try_list(const char *list)
 	return events ? 0 : 1;
 }
 
+static int try_again(const char *list)
+{
+	struct perfctr_events *events = must_open(list, 0);
+	struct vperfctr_sums before, after;
+	int error;
+
+	loop->run(N, NULL);
+	if (perfctr_events_stop(events) < 0 || perfctr_events_read(events, &before) < 0)
+		return 1;
+	puts("counting");
+	fflush(stdout);
+	while (!perfctr_events_start(events)) {
+		if (perfctr_events_stop(events) < 0 ||
+		    perfctr_events_read(events, &before) < 0)
+			return 1;
+		/* Nearly always it is stopped. */
+		usleep(50000);
+	}
+	error = errno;
+	printf("%s %s\n", strerrorname_np(error), perfctr_events_error());
+	if (!perfctr_events_read(events, &after) &&
+	    !memcmp(&before, &after, sizeof(after)) && before.pmc[0] >= known(INSTRUCTIONS))
+		puts("kept");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	if (argc > 1)
+	if (argc == 2)
 		return try_list(argv[1]);
 	loop = find_region("loop");
 	empty = find_region("empty");
 	if (!loop || !empty)
 		return 1;
+	if (argc == 3 && !strcmp(argv[1], "again"))
+		return try_again(argv[2]);
 	test_errors();
 	test_list();
 	test_counts();
 	test_stopped();
 	test_regions();
 	test_threads();
+	test_threads_ended();
 	test_inheritance();
+	test_inheritance_stopped();
 	test_turns();
 	printf("1..%u\n", tests);
 	return failures ? 1 : 0;

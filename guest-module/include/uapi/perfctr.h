@@ -6,7 +6,8 @@
  * One open file is a handle for the counters of one thread.  A thread has at
  * most one set of counters; the set belongs to the thread, not to the handle:
  * it survives exec and the handle's close, and ends with the thread, with
- * PERFCTR_IOC_UNLINK, or on exec if PERFCTR_CTL_CLOEXEC was asked for.  A
+ * PERFCTR_IOC_UNLINK, on exec if PERFCTR_CTL_CLOEXEC was asked for, or with the
+ * handle that PERFCTR_ATTACH_OWN was asked for.  A
  * handle outlives the thread: PERFCTR_IOC_READ then returns the final counts.
  *
  * mmap(NULL, one page, PROT_READ, MAP_SHARED, fd, 0) of a handle that is bound
@@ -89,8 +90,9 @@ struct perfctr_page {
 	 */
 	__u64 tsc_stolen;
 	/*
-	 * @nr while every counter and the TSC run, else 0: one comparison tells
-	 * a reader whether it needs to look at each of them.
+	 * @nr while every counter and the TSC run, and nothing but an error will
+	 * stop them; else 0: one comparison tells a reader whether it needs to
+	 * look at each of them.  0 for a set that samples without a ring.
 	 */
 	__u32 all_running;
 	__u32 reserved0;
@@ -180,6 +182,10 @@ struct perfctr_dev_control {
 	struct perfctr_dev_counter counter[PERFCTR_MAX_COUNTERS];
 };
 
+/*
+ * The TSC's sum goes on while the TSC stays on, over a STOP if a counter is preserved;
+ * with several slots always if one is.  Else it starts from 0.
+ */
 #define PERFCTR_CTL_TSC_ON	(1u << 0)
 #define PERFCTR_CTL_CLOEXEC	(1u << 1)	/* unlink the set on exec */
 #define PERFCTR_CTL_START_ON_EXEC (1u << 2)	/* load now, count from the next exec on */
@@ -397,6 +403,12 @@ struct perfctr_dev_attach {
 	__u32 reserved;
 };
 #define PERFCTR_ATTACH_CREATE	(1u << 0)	/* EEXIST if it has a set; else ESRCH if it has none */
+/*
+ * With CREATE: when the handle is closed for the last time the set ends, and with it
+ * all members of the group that it has founded; so nothing stays behind a tool that is
+ * killed.
+ */
+#define PERFCTR_ATTACH_OWN	(1u << 1)
 
 /* Whole-vCPU counting: of everything that runs on a CPU of this guest. */
 struct perfctr_dev_cpu {
@@ -427,6 +439,8 @@ struct perfctr_dev_cpu {
  * policy does not let this guest count an event.  EPERM also: nor anything.
  * ENODEV: this CPU has no counters.  With @preserve, of a set in STATUS_ERROR:
  * the error with which it ended; its sums have to start anew.
+ * EBUSY: whole vCPUs are counted; or this founder of a group has other live members,
+ * and the control is not the one before, in force or stopped, with all sums preserved.
  * On error the control before is still in force and no sum has changed.
  */
 #define PERFCTR_IOC_CONTROL	_IOW(PERFCTR_IOC_MAGIC, 3, struct perfctr_dev_control)
