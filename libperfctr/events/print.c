@@ -78,16 +78,13 @@ static int print_all(FILE *stream, const struct perfctr_events *events,
 int perfctr_events_print(const struct perfctr_events *events, FILE *stream)
 {
 	const struct perfctr_region *region;
-	struct perfctr_info info;
 
 	if (check_owner(events) < 0)
 		return -1;
-	if (vperfctr_info(events->self, &info) < 0)
-		return failed_below(errno);
-	if (!events->first && print_all(stream, events, info.cpu_khz) < 0)
+	if (!events->first && print_all(stream, events, events->tsc_khz) < 0)
 		return -1;
 	for (region = events->first; region; region = region->next)
-		print_region(stream, region, info.cpu_khz);
+		print_region(stream, region, events->tsc_khz);
 	if (!ferror(stream))
 		return 0;
 	complain(last_error(), "can't write: %s", strerror(errno));

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,9 +30,15 @@ struct message *last_error(void)
 	return &message;
 }
 
-const void *this_thread(void)
+unsigned long this_thread(void)
 {
-	return &message;
+	static unsigned long last;
+	static __thread unsigned long number;
+
+	/* An address would do until a thread ends and another has its stack. */
+	if (!number)
+		number = __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED);
+	return number;
 }
 
 const char *perfctr_events_error(void)
@@ -53,7 +60,11 @@ int failed_below(int error)
 
 int check_owner(const struct perfctr_events *events)
 {
-	if (events->owner == this_thread())
+	const struct perfctr_page *page = &events->self->page;
+
+	/* The child of a fork() has its parent's number, but not its page. */
+	if (events->owner == this_thread() &&
+	    !(page->status & PERFCTR_STATUS_ERROR && page->error == -ESRCH))
 		return 0;
 	complain(
 		&message,
@@ -158,14 +169,25 @@ static int get_info(struct perfctr_dev_info *info)
 	return result < 0 ? failed_below(errno) : 0;
 }
 
+struct trial {
+	const struct vperfctr_group_control *control;
+	unsigned int nr;
+	unsigned int denied; /* out: the first such event; @nr: unknown */
+};
+
 /* One event at a time: which one does the host's policy deny? */
-static int explain_which(struct perfctr_events *events)
+static void *try_each(void *arg)
 {
+	struct trial *trial = arg;
+	const struct perfctr_cpu_control *all =
+		&trial->control->control.cpu_control;
+	struct vperfctr *self = vperfctr_open();
 	unsigned int i;
 
-	for (i = 0; i + 1 < events->nr; i++) {
-		const struct perfctr_cpu_control *all =
-			&events->control.control.cpu_control;
+	trial->denied = trial->nr;
+	if (!self)
+		return NULL;
+	for (i = 0; i < trial->nr && trial->denied == trial->nr; i++) {
 		struct vperfctr_group_control group = {.flags = 0};
 		struct perfctr_cpu_control *one = &group.control.cpu_control;
 
@@ -173,12 +195,38 @@ static int explain_which(struct perfctr_events *events)
 		one->pmc_map[0] = all->pmc_map[i];
 		one->evntsel[0] = all->evntsel[i];
 		one->evntsel_high[0] = all->evntsel_high[i];
-		group.host = events->control.host >> i & 1;
-		if (vperfctr_control_group(events->self, &group) < 0 &&
-		    errno == EACCES)
-			break;
+		group.host = trial->control->host >> i & 1;
+		if (vperfctr_control_group(self, &group) < 0 && errno == EACCES)
+			trial->denied = i;
 	}
-	explain_denied(&events->event[i], &message);
+	vperfctr_unlink(self);
+	vperfctr_close(self);
+	return NULL;
+}
+
+/*
+ * By counters of a thread that is made for it: ours have counts, which stay when
+ * a control fails as a whole.
+ */
+static int explain_which(const struct perfctr_events *events)
+{
+	struct trial trial = {
+		.control = &events->control,
+		.nr = events->nr,
+		.denied = events->nr,
+	};
+	sigset_t all, before;
+	pthread_t thread;
+
+	/* The program's signals are not for that one. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (!pthread_create(&thread, NULL, try_each, &trial))
+		pthread_join(thread, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (trial.denied == trial.nr)
+		return failed_below(EACCES);
+	explain_denied(&events->event[trial.denied], &message);
 	return failed(EACCES);
 }
 
@@ -203,6 +251,7 @@ static int plan(struct perfctr_events *events, const char *list,
 	if (slots < 0)
 		return failed(ENOSPC);
 	events->turns = slots > 1;
+	events->tsc_khz = info.tsc_khz;
 	make_control(events, flags);
 	return 0;
 }

@@ -10,11 +10,13 @@
 
 struct perfctr_events {
 	struct vperfctr *self;
-	const void *owner; /* this_thread() of the thread that has opened it */
+	unsigned long
+		owner; /* this_thread() of the thread that has opened it */
 	bool running;
 	bool fresh; /* it never ran: what it has counted nobody has asked for */
 	/* More slots than one: only the kernel knows for how long each ran. */
 	bool turns;
+	unsigned int tsc_khz;
 	unsigned int nr;
 	unsigned int begun; /* regions */
 	struct perfctr_region *first, **end;
@@ -34,8 +36,8 @@ struct perfctr_region {
 	char name[REGION_NAME_MAX + 1];
 };
 
-/* An address that no other thread has. */
-const void *this_thread(void);
+/* A number that no other thread of this process has, or had. */
+unsigned long this_thread(void);
 
 /* The thread's last error: for complain(). */
 struct message *last_error(void);

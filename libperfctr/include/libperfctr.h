@@ -27,8 +27,9 @@
  * Only that thread may read, control, stop or unlink by it: another thread that
  * read would mix its own counters with the owner's sums.  Counters are not
  * inherited unless asked for (vperfctr_control_group()).  In the child of a
- * fork() the parent's handle only is there to be closed: it reads zero, and
- * vperfctr_read_ctrs() fails with ESRCH.
+ * fork() the parent's handle only is there to be closed: in user mode it reads
+ * zero, and vperfctr_read_ctrs() fails with ESRCH; what asks the kernel
+ * (vperfctr_read_state(), _sums(), _group()) has the parent's counts.
  *
  * Signals: the functions that read (vperfctr_read_*, vperfctr_is_running), and
  * vperfctr_iresume, may be called from a signal handler of that thread, also when they were
@@ -36,7 +37,12 @@
  * not be called from a handler that may have interrupted a read: the read
  * would go on to execute RDPMC without a counter (SIGSEGV).
  * The same can happen to a thread that reads its own counters while another
- * process stops or changes them (rvperfctr_*): stop the thread before.
+ * process stops or changes them (rvperfctr_*): stop the thread before.  And
+ * rarely, if just between the few instructions of a read the host takes the
+ * counters away: its policy has changed, or the guest has come to a host with
+ * another PMU.  (What comes after that is an error of vperfctr_read_ctrs().)  A
+ * program that must not end then has a handler of SIGSEGV that leaves the read
+ * by siglongjmp(), or asks the kernel (vperfctr_read_state()).
  *
  * What a count is: events from the control on, while the thread runs; nothing
  * that another thread, another guest or Xen does, and of user and kernel mode
@@ -213,8 +219,9 @@ struct vperfctr *vperfctr_open_mode(unsigned int mode);
 
 /*
  * Stop, check @control, zero the sums that its "preserve" does not name,
- * start.  The TSC sum goes on as long as tsc_on stays set.  On error nothing
- * has changed: the control before is still in force.
+ * start.  The TSC sum goes on as long as tsc_on stays set, over vperfctr_stop()
+ * if an entry is preserved.  On error nothing has changed: the control before is
+ * still in force.
  *   EINVAL      too many entries, no or a doubled counter, no enable bit, the
  *               interrupt bit in an a-mode entry, or event select bits that
  *               the CPU does not have or Xen does not allow
@@ -226,6 +233,7 @@ struct vperfctr *vperfctr_open_mode(unsigned int mode);
  *   EPERM       not the thread that opened the handle; or the host's policy
  *               does not give this guest counters any more
  *   EACCES      the host's policy does not let this guest count an event
+ *   EBUSY       somebody counts whole CPUs of this guest
  *   ENOENT      the counters were unlinked
  */
 int vperfctr_control(const struct vperfctr *self,
@@ -326,7 +334,7 @@ int _vperfctr_read_sum(int fd, struct perfctr_sum_ctrs *sums);
  *                 slice_us of the thread's own running time it is the next
  *                 slot's turn.
  *   host          Xen's own execution while the thread's virtual CPU is on a
- *                 physical one, for privileged guests.
+ *                 physical one, for guests of level host.
  *   samples       of all of them, in rings: "sampling", below.
  *
  *	struct vperfctr_group_control group = {
@@ -409,6 +417,8 @@ struct vperfctr_group_sums {
  *               a period of an a-mode entry or beside an ireset, a _reserved
  *               field that is not zero
  *   EOPNOTSUPP  Xen's own execution: this guest may not, or this Xen can't
+ *   EBUSY       other members of the group live, and this is not the same control
+ *               again (after vperfctr_stop(), say) with all entries preserved
  */
 int vperfctr_control_group(const struct vperfctr *self,
 			   const struct vperfctr_group_control *group);
@@ -740,7 +750,10 @@ struct gperfctr_cpu_state {
 /* NULL on error; errors as vperfctr_open(), without EEXIST. */
 struct gperfctr *gperfctr_open(void);
 
-/* End all counting and free the handle.  NULL is allowed. */
+/*
+ * Free the handle; the counting ends, unless a child that was created by fork() since
+ * has the handle, too: until it closes that, executes or ends.  NULL is allowed.
+ */
 void gperfctr_close(struct gperfctr *handle);
 
 /*

@@ -85,7 +85,8 @@ const char *perfctr_events_name(const struct perfctr_events *events,
 
 /*
  * Stop, and go on: counts stay, and what happens between them is not in any.
- * Not while a region has begun (EBUSY).  To do it twice is no error.
+ * Not while a region has begun (EBUSY).  To do it twice is no error.  What has
+ * inherited goes on; what is created while the thread is stopped does not inherit.
  */
 int perfctr_events_stop(struct perfctr_events *events);
 int perfctr_events_start(struct perfctr_events *events);

@@ -675,7 +675,7 @@ static void test_json(void **state)
 	assert_string_equal(json_string_value(member(json, "events[3].status")),
 			    "not supported");
 	assert_contains(json_string_value(member(json, "events[3].why")),
-			"privileged");
+			"level host");
 	assert_true(json_is_true(member(json, "incomplete")));
 	assert_contains(json_string_value(member(json, "notes[0]")),
 			"raised privileges");

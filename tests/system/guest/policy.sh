@@ -190,6 +190,19 @@ match "$OUT" '^status 0$' "$policy: Xen's share can be counted"
 go perfex -i
 match "$OUT" "Xen's own work .* yes$" "... and perfex -i says so"
 
+# --- while it is stopped ---
+number=$((number + 1))
+xenstore-write "/local/domain/$id/data/go" "$number $named again instructions:u,branches:u"
+until grep -q "^$number \(counting\|end\)" $tmp/guest; do sleep 0.1; done
+policy count --deny $branches
+until grep -q "^$number end" $tmp/guest; do
+	kill -0 $domain 2>/dev/null || { fail "stopped events: the domain is gone" "$(tail -n 20 $tmp/guest)"; exit 1; }
+	sleep 0.1
+done
+OUT=$(sed -n "s/^$number //p" $tmp/guest)
+match "$OUT" "^EACCES event branches:u: .*$filtered" "events that were stopped can't go on: which one it is"
+match "$OUT" '^kept$' "... and their counts stay"
+
 # --- while it counts ---
 # takes_away ERROR POLICY...: a program that counts is told ERROR, and counts again
 # when it may.
