@@ -75,10 +75,11 @@ check-papi: deps guest
 ##   make lib            libperfctr and perfex
 ##   make machine        the emulated machine: QEMU, Xen, root file system
 ##   make install        library, perfex, module, udev rule          (DESTDIR=, PREFIX=)
+##   make uninstall      removes these                               (DESTDIR=, PREFIX=)
 ##   make tools          xen-perfctr, which shows and sets the host's policy, in build/tools/
 ##   make install-tools  xen-perfctr, for dom0                       (DESTDIR=, PREFIX=)
 ##   make deb            Debian packages of all of it, in build/deb/
-.PHONY: guest module lib programs tools machine install install-tools deb
+.PHONY: guest module lib programs tools machine install uninstall install-tools deb
 guest: module lib programs tools
 	@$(MAKE) -s -C libperfctr install DESTDIR=$(GUEST) PREFIX=/usr LIBDIR=$(LIBDIR)
 	@$(MAKE) -s -C tests/programs install DESTDIR=$(GUEST)
@@ -123,6 +124,15 @@ install: module lib
 	@[ -n "$(DESTDIR)" ] || { \
 		echo "the group perfctr and the udev rule are in force after:"; \
 		echo "    ldconfig; systemd-sysusers; udevadm control --reload"; }
+
+# What "install" installs elsewhere, and from there: so there is one list.
+uninstall: module lib
+	@set -e; root=$$(mktemp -d); trap 'rm -rf "$$root"' EXIT; \
+	$(MAKE) -s install DESTDIR="$$root" >"$$root/log" 2>&1 || { cat "$$root/log" >&2; exit 1; }; \
+	rm "$$root/log"; \
+	(cd "$$root" && find . ! -type d -printf '%P\0') | (cd "$(DESTDIR)/" && xargs -0 rm -f); \
+	rmdir "$(DESTDIR)$(PREFIX)/share/doc/perfex/examples" "$(DESTDIR)$(PREFIX)/share/doc/perfex"; \
+	[ -n "$(DESTDIR)" ] || for kernel in "$$root"/lib/modules/*; do depmod "$${kernel##*/}"; done
 
 install-tools: tools
 	@install -D -m 755 build/tools/xen-perfctr $(DESTDIR)$(PREFIX)/sbin/xen-perfctr

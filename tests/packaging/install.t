@@ -55,6 +55,15 @@ installed "$tmp/root" >"$tmp/is"
 is "$(diff "$tmp/wanted" "$tmp/is")" "" "... makes these files and links, and no others"
 is "$(grep -rlI -e "$tmp" -e "$top" "$tmp/root" 2>/dev/null)" "" "... which do not know where they were made"
 
+# --- and away again ---
+# What is somebody else's stays.
+cp -a "$tmp/root" "$tmp/away"
+touch "$tmp/away/opt/x/bin/other" "$tmp/away/opt/x/share/doc/other"
+try flock build/unit.lock make -s uninstall DESTDIR="$tmp/away" PREFIX=/opt/x
+is "$STATUS" 0 "make uninstall DESTDIR= PREFIX="
+is "$(cd "$tmp/away" && find . ! -type d -o -path '*perfex*' | LC_ALL=C sort)" "./opt/x/bin/other
+./opt/x/share/doc/other" "... leaves nothing of them, and all else"
+
 # --- xen-perfctr ---
 try make -s install-tools DESTDIR="$tmp/tools" PREFIX=/usr
 is "$STATUS" 0 "make install-tools"
