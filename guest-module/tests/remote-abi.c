@@ -1418,13 +1418,20 @@ static void test_cpu_counts(void)
 	}
 	test_cpu_ruler(fd);
 
-	/* An idle vCPU does not run, and its TSC does not either. */
+	/*
+	 * An idle vCPU does not run, and its TSC does not either.  Now and then the
+	 * kernel has work for it (kmemleak's scan of all memory, say).
+	 */
 	pin_task(0, 0);
-	a0 = cpu_read(fd, 1);
-	t = rdtsc();
-	usleep(1000000);
-	t = rdtsc() - t;
-	a1 = cpu_read(fd, 1);
+	for (i = 0; i < 3; i++) {
+		a0 = cpu_read(fd, 1);
+		t = rdtsc();
+		usleep(1000000);
+		t = rdtsc() - t;
+		a1 = cpu_read(fd, 1);
+		if (a1.sums.tsc - a0.sums.tsc < t / 2)
+			break;
+	}
 	ok(a1.sums.pmc[0] - a0.sums.pmc[0] > 100 &&
 	   a1.sums.tsc - a0.sums.tsc < t / 2,
 	   "an idle CPU: %llu instructions, %llu ticks of %llu in a second",
