@@ -250,20 +250,10 @@ int options_parse(struct options *options, int argc, char **argv,
 	opterr = 0;
 	optind = 0; /* glibc: start anew, for the unit tests */
 	/* "+": what follows COMMAND is COMMAND's.  ":": tell "missing". */
-	while ((option = getopt_long(argc, argv, "+:e:o:ilhmM:p:t:D:I:r:",
-				     long_options, NULL)) != -1) {
-		/* A long option has its whole text in argv. */
-		if (option == ':')
-			return complain(
-				message,
-				"option %s needs an argument (perfex -h explains)",
-				argv[optind - 1]);
-		/* A long option: its text is the argument before. */
+	while ((option = option_next(argc, argv, "+:e:o:ilhmM:p:t:D:I:r:",
+				     long_options, "perfex", message)) != -1) {
 		if (option == '?')
-			return complain(
-				message,
-				"unknown option %s (perfex -h lists the options)",
-				argv[optind - 1]);
+			return -1;
 		end = take_option(options, option, &metrics, message);
 		if (end)
 			return end < 0 ? -1 : 0;

@@ -11,20 +11,6 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof(*(array)))
 
-static int unknown_option(int option, char **argv, const char *command,
-			  struct message *message)
-{
-	/* A long option has its whole text in argv. */
-	if (option == ':')
-		return complain(
-			message,
-			"option %s needs an argument (perfex %s -h explains)",
-			argv[optind - 1], command);
-	return complain(message,
-			"unknown option %s (perfex %s -h lists the options)",
-			argv[optind - 1], command);
-}
-
 /* ---------------------------------- record ------------------------------- */
 
 void record_help(FILE *stream)
@@ -101,8 +87,8 @@ int record_options_parse(struct record_options *options, int argc, char **argv,
 	options->pages = 64;
 	opterr = 0;
 	optind = 0;
-	while ((option = getopt_long(argc, argv, "+:e:c:go:h", long_options,
-				     NULL)) != -1) {
+	while ((option = option_next(argc, argv, "+:e:c:go:h", long_options,
+				     "perfex record", message)) != -1) {
 		switch (option) {
 		case 'e':
 			if (events_add(options->event_texts, NULL,
@@ -136,7 +122,7 @@ int record_options_parse(struct record_options *options, int argc, char **argv,
 			options->help = true;
 			return 0;
 		default:
-			return unknown_option(option, argv, "record", message);
+			return -1;
 		}
 	}
 	options->command = argv + optind;
@@ -227,8 +213,8 @@ int report_options_parse(struct report_options *options, int argc, char **argv,
 	options->input = FILE_DEFAULT;
 	opterr = 0;
 	optind = 0;
-	while ((option = getopt_long(argc, argv, "+:i:e:o:h", long_options,
-				     NULL)) != -1) {
+	while ((option = option_next(argc, argv, "+:i:e:o:h", long_options,
+				     "perfex report", message)) != -1) {
 		switch (option) {
 		case 'i':
 			options->input = optarg;
@@ -261,7 +247,7 @@ int report_options_parse(struct report_options *options, int argc, char **argv,
 			options->help = true;
 			return 0;
 		default:
-			return unknown_option(option, argv, "report", message);
+			return -1;
 		}
 	}
 	if (argv[optind])

@@ -3,7 +3,7 @@
  * What perfex's files share.  Who calls whom:
  *
  *	main.c		what is asked for
- *	options.c	the command line; help.c
+ *	options.c	the command line; option.c, help.c
  *	count.c		counting, in order
  *	choose.c	the events that are counted here
  *	metrics.c	what two counts say together
@@ -121,7 +121,18 @@ void control_of(struct perfctr_dev_control *control,
 		const struct options *options, const struct chosen *chosen,
 		uint32_t flags);
 
-/* --------------------------------- options.c ----------------------------- */
+/* ---------------------------- option.c, options.c ------------------------ */
+
+struct option;
+
+/*
+ * As getopt_long(3), @letters beginning with "+:"; optind 0 begins anew.  '?':
+ * one that is not there or lacks its argument, as @message says.  @command:
+ * whose -h helps.
+ */
+int option_next(int argc, char **argv, const char *letters,
+		const struct option *names, const char *command,
+		struct message *message);
 
 #define TARGETS_MAX 64
 

@@ -285,6 +285,16 @@ static void test_options(void **state)
 	refused("-M", "list", "true", NULL, "take no command");
 	refused("-M", "nonsense", "true", NULL, "no such metric");
 	refused("-M", "", "true", NULL, "no such metric");
+	/* Which one it is, also of several letters together. */
+	refused("-zm", "ls", NULL, NULL, "unknown option -z ");
+	refused("-mz", "ls", NULL, NULL, "unknown option -z ");
+	refused("--csv", "-mzl", "ls", NULL, "unknown option -z ");
+	refused("--bogus", "ls", NULL, NULL, "unknown option --bogus ");
+	refused("-m", "--help=x", "ls", NULL, "unknown option --help=x ");
+	refused("-m\xc3\xa4", "ls", NULL, NULL,
+		"unknown option -m\xc3\xa4 ");
+	refused("-me", NULL, NULL, NULL, "option -e needs an argument");
+	refused("--event", NULL, NULL, NULL, "option --event needs an arg");
 	options_free(&options);
 }
 

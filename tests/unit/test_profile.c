@@ -1058,6 +1058,9 @@ static void test_options(void **state)
 		{true, {"--sort", "dso", "--format", "pprof"}, "--sort is for"},
 		{true, {"-i"}, "needs an argument"},
 		{true, {"-z"}, "unknown option -z"},
+		{true, {"-zh"}, "unknown option -z (perfex report"},
+		{false, {"-gzh", "x"}, "unknown option -z (perfex record"},
+		{false, {"-gc"}, "option -c needs an argument"},
 	};
 	char *good[] = {"record", "-e", "a,b", "-e", "c",  "-c",
 			"2000",   "-g", "--",  "-x", "-g", NULL};
