@@ -39,7 +39,17 @@ static int parse_number(unsigned int *value, const char *option,
 	return 0;
 }
 
-/* "123,456", behind those that there are. */
+static bool is_target(const struct options *options, int id)
+{
+	unsigned int i;
+
+	for (i = 0; i < options->nr_targets; i++)
+		if (options->targets[i] == id)
+			return true;
+	return false;
+}
+
+/* "123,456", behind those that there are; each once. */
 static int parse_targets(struct options *options, enum target kind,
 			 const char *text, struct message *message)
 {
@@ -64,10 +74,12 @@ static int parse_targets(struct options *options, enum target kind,
 				"%s %.40s: not a %s id; they are whole numbers above zero, with commas between them",
 				option, text,
 				kind == TARGET_THREAD ? "thread" : "process");
-		if (options->nr_targets == TARGETS_MAX)
-			return complain(message, "%s: %u at most", option,
-					TARGETS_MAX);
-		options->targets[options->nr_targets++] = (int)number;
+		if (!is_target(options, (int)number)) {
+			if (options->nr_targets == TARGETS_MAX)
+				return complain(message, "%s: %u at most",
+						option, TARGETS_MAX);
+			options->targets[options->nr_targets++] = (int)number;
+		}
 		if (!*end)
 			return 0;
 		text = end + 1;

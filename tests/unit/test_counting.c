@@ -254,6 +254,10 @@ static void test_options(void **state)
 	assert_int_equal(options.nr_targets, 2);
 	assert_int_equal(options.targets[1], 34);
 	assert_null(*options.command);
+	/* One that is given twice is counted once. */
+	assert_int_equal(parse("-p", "12,34,12", "-p34,56", NULL), 0);
+	assert_int_equal(options.nr_targets, 3);
+	assert_int_equal(options.targets[2], 56);
 	assert_int_equal(parse("-t", "12", "sleep", "1"), 0);
 	assert_int_equal(options.target, TARGET_THREAD);
 	assert_string_equal(options.command[0], "sleep");

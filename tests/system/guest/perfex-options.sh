@@ -272,6 +272,11 @@ is "$STATUS" 0 "-t: one of its threads, as nothing was left behind"
 is "$(awk -v pid=$pid -v tid="$tid" '$1 == pid && $2 == tid' counts | wc -l)" 1 "... is named in the list"
 try perfex -t "$tid,$pid" --timeout 300 --per-thread -e instructions -o counts
 is "$(awk -v pid=$pid '$1 == pid' counts | wc -l)" 2 "-t: two of them"
+for twice in "-p $pid,$pid" "-t $tid,$tid"; do
+	# shellcheck disable=SC2086
+	try perfex $twice --timeout 200 --json -e instructions -o json
+	is "$STATUS $(json 'lines[0].get("pids") or lines[0]["tids"]' <json)" "0 [${twice#*,}]" "${twice%% *}: one that is given twice is counted once"
+done
 try perfex -p $pid -I 100 --timeout 550 -e instructions -o counts
 is "$(awk '$3 == "instructions" && $1 ~ /\./ { sum += $2 } END { printf "%.0f", sum }' counts)" "$(counted counts instructions)" "-p and -I add up"
 try perfex -p $pid -e instructions -o counts sh -c 'sleep 0.5; exit 5'
