@@ -608,6 +608,28 @@ static int count_attached(struct count *count, struct attached *attached,
 	return wait_status ? pass_on(wait_status) : status;
 }
 
+/*
+ * Whatever would end us, for after that the targets would keep their counters.
+ * Not what is ignored (nohup, a script's background): blocked, it would come,
+ * too.
+ */
+static void ending_signals(sigset_t *signals)
+{
+	static const int others[] = {SIGCHLD, SIGCONT, SIGURG, SIGWINCH,
+				     SIGTSTP, SIGTTIN, SIGTTOU};
+	struct sigaction action;
+	size_t i;
+	int number;
+
+	sigfillset(signals);
+	for (i = 0; i < sizeof(others) / sizeof(*others); i++)
+		sigdelset(signals, others[i]);
+	for (number = 1; number <= SIGRTMAX; number++)
+		if (!sigaction(number, NULL, &action) &&
+		    action.sa_handler == SIG_IGN)
+			sigdelset(signals, number);
+}
+
 static int count_targets(struct count *count)
 {
 	struct attached attached;
@@ -615,10 +637,7 @@ static int count_targets(struct count *count)
 	sigset_t ends, mask;
 	int signal_fd, status;
 
-	sigemptyset(&ends);
-	sigaddset(&ends, SIGINT);
-	sigaddset(&ends, SIGTERM);
-	sigaddset(&ends, SIGHUP);
+	ending_signals(&ends);
 	sigprocmask(SIG_BLOCK, &ends, &mask);
 	signal_fd = signalfd(-1, &ends, SFD_CLOEXEC);
 	if (signal_fd < 0) {

@@ -254,7 +254,8 @@ END
 python3 threads.py &
 pid=$!
 until_is [ -e started ]
-perfex -p $pid --per-thread --json -e instructions -o json &
+# A shell ignores it for what it runs in the background.
+env --default-signal=INT perfex -p $pid --per-thread --json -e instructions -o json &
 counting=$!
 sleep 2
 touch more
@@ -293,6 +294,26 @@ one_line_error 2 'being counted already' "-p: a process that another one counts"
 kill -TERM $counting
 wait $counting
 is $? 0 "-p: SIGTERM ends it, too"
+# What is left behind in the process lets the next one fail.
+signals="HUP INT QUIT ILL TRAP ABRT BUS FPE USR1 SEGV USR2 ALRM TERM XCPU XFSZ VTALRM PROF IO PWR SYS 34 64"
+ended=
+for signal in $signals; do
+	rm -f counts
+	env --default-signal perfex -p $pid -e instructions -o counts &
+	counting=$!
+	until_is grep -q '^271 ' /proc/$counting/syscall
+	kill -$signal $counting
+	wait $counting && [ -s counts ] || break
+	ended="$ended$signal "
+done
+is "$ended" "$signals " "-p: any signal that would end perfex ends the counting"
+nohup perfex -p $pid -e instructions --timeout 2000 -o counts &
+counting=$!
+until_is grep -q '^271 ' /proc/$counting/syscall
+kill -HUP $counting
+kill -INT $counting
+wait $counting
+match "$(cat counts)" '^ +2\.[0-9]+  seconds elapsed' "-p: not one that is ignored (nohup, a script's background)"
 try setpriv --reuid=65534 --regid=65534 --clear-groups perfex -p $pid
 one_line_error 2 'no right to count process' "-p: another user's process"
 try setpriv --reuid=65534 --regid=65534 --clear-groups perfex -t "$tid"
