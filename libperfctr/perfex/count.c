@@ -6,9 +6,9 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -23,8 +23,6 @@
 
 /* How long the end of another thread may stay unnoticed. */
 #define CHECK_NS UINT64_C(20000000)
-
-extern char **environ;
 
 struct count {
 	const struct options *options;
@@ -472,27 +470,54 @@ static int count_runs(struct count *count, int fd)
 
 /* -------------------------------- what runs already ---------------------- */
 
-/* Run while it is counted, not counted itself: 0, or a status. */
-static int spawn(char **command, const sigset_t *mask, pid_t *pid,
-		 struct message *message)
+/* What perfex has done with them is not for the command. */
+struct signals_before {
+	struct sigaction child;
+	sigset_t mask;
+};
+
+static _Noreturn void
+be_command(char **command, const struct signals_before *before, int pipe_fd)
 {
-	posix_spawnattr_t attributes;
-	sigset_t defaults;
+	ssize_t ignored;
 	int error;
 
-	sigemptyset(&defaults);
-	if (!broken_pipes_were_ignored())
-		sigaddset(&defaults, SIGPIPE);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF |
-						      POSIX_SPAWN_SETSIGMASK);
-	posix_spawnattr_setsigdefault(&attributes, &defaults);
-	posix_spawnattr_setsigmask(&attributes, mask);
-	error = posix_spawnp(pid, command[0], NULL, &attributes, command,
-			     environ);
-	posix_spawnattr_destroy(&attributes);
-	if (!error)
+	sigaction(SIGCHLD, &before->child, NULL);
+	give_broken_pipes_back();
+	sigprocmask(SIG_SETMASK, &before->mask, NULL);
+	execvp(command[0], command);
+	error = errno;
+	ignored = write(pipe_fd, &error, sizeof(error));
+	(void)ignored;
+	_exit(EXIT_PERFEX);
+}
+
+/* Run while it is counted, not counted itself: 0, or a status. */
+static int spawn(char **command, const struct signals_before *before,
+		 pid_t *pid, struct message *message)
+{
+	int pipe_fds[2], error;
+	ssize_t failed;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
+		complain(message, "pipe: %s", strerror(errno));
+		return EXIT_PERFEX;
+	}
+	*pid = fork();
+	if (!*pid)
+		be_command(command, before, pipe_fds[1]);
+	close(pipe_fds[1]);
+	if (*pid < 0) {
+		complain(message, "fork: %s", strerror(errno));
+		close(pipe_fds[0]);
+		return EXIT_PERFEX;
+	}
+	/* The pipe is closed by the exec, without a word. */
+	failed = read(pipe_fds[0], &error, sizeof(error));
+	close(pipe_fds[0]);
+	if (failed != sizeof(error))
 		return 0;
+	waitpid(*pid, NULL, 0);
 	complain(message, "%s: %s", command[0], strerror(error));
 	return error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
@@ -532,15 +557,21 @@ static void follow_beside(struct count *count, int signal_fd, pid_t pid,
 		{.fd = signal_fd, .events = POLLIN},
 		{.fd = pidfd_open(pid, 0), .events = POLLIN},
 	};
+	bool ended = false;
 
-	if (!follow(count, fds, 2))
+	/* Without a descriptor of it: waitpid() is what is left. */
+	if (fds[1].fd < 0)
+		ended = true;
+	else if (!follow(count, fds, 2))
 		time_is_up(count);
+	if (fds[1].revents)
+		ended = true;
 	/* The keyboard's has reached it; others are passed on. */
-	if (!fds[1].revents)
+	if (!ended)
 		kill(pid, SIGTERM);
 	while (waitpid(pid, wait_status, 0) < 0 && errno == EINTR)
 		;
-	if (!fds[1].revents && WIFSIGNALED(*wait_status))
+	if (!ended && WIFSIGNALED(*wait_status))
 		*wait_status = 0;
 	if (fds[1].fd >= 0)
 		close(fds[1].fd);
@@ -573,7 +604,7 @@ static int attach(struct count *count, struct attached *attached,
 }
 
 static int count_attached(struct count *count, struct attached *attached,
-			  int signal_fd, const sigset_t *mask)
+			  int signal_fd, const struct signals_before *before)
 {
 	struct result *result = &count->total;
 	struct message message;
@@ -588,7 +619,7 @@ static int count_attached(struct count *count, struct attached *attached,
 	if (count->pace.begun)
 		begin(count);
 	if (*count->options->command) {
-		status = spawn(count->options->command, mask, &pid, &message);
+		status = spawn(count->options->command, before, &pid, &message);
 		if (status) {
 			detach_targets(attached);
 			output_abandon(&count->output);
@@ -632,13 +663,17 @@ static void ending_signals(sigset_t *signals)
 
 static int count_targets(struct count *count)
 {
+	struct sigaction standard = {.sa_handler = SIG_DFL};
+	struct signals_before before;
 	struct attached attached;
 	struct message message;
-	sigset_t ends, mask;
+	sigset_t ends;
 	int signal_fd, status;
 
+	/* Where it is ignored, there is no exit status to wait for. */
+	sigaction(SIGCHLD, &standard, &before.child);
 	ending_signals(&ends);
-	sigprocmask(SIG_BLOCK, &ends, &mask);
+	sigprocmask(SIG_BLOCK, &ends, &before.mask);
 	signal_fd = signalfd(-1, &ends, SFD_CLOEXEC);
 	if (signal_fd < 0) {
 		complain(&message, "signalfd: %s", strerror(errno));
@@ -649,7 +684,7 @@ static int count_targets(struct count *count)
 		output_abandon(&count->output);
 		status = fail_with(EXIT_USAGE, &message);
 	} else {
-		status = count_attached(count, &attached, signal_fd, &mask);
+		status = count_attached(count, &attached, signal_fd, &before);
 	}
 	close(signal_fd);
 	return status;

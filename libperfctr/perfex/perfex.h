@@ -255,10 +255,10 @@ void read_counts(const int *fds, unsigned int nr, bool records,
 
 /*
  * A reader of our output that has gone is an error, not our end.  What we
- * execute has SIGPIPE as it was.
+ * execute has SIGPIPE as it was: in its process, before the exec.
  */
 void ignore_broken_pipes(void);
-bool broken_pipes_were_ignored(void);
+void give_broken_pipes_back(void);
 
 /* Which event of @control is it that can't be counted even alone? */
 unsigned int find_denied(int fd, const struct perfctr_dev_control *control);

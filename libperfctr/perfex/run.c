@@ -46,9 +46,10 @@ void ignore_broken_pipes(void)
 	pipe_taken = !sigaction(SIGPIPE, &ignore, &pipe_before);
 }
 
-bool broken_pipes_were_ignored(void)
+void give_broken_pipes_back(void)
 {
-	return !pipe_taken || pipe_before.sa_handler == SIG_IGN;
+	if (pipe_taken)
+		sigaction(SIGPIPE, &pipe_before, NULL);
 }
 
 /* How far the child came before it failed; sent through the pipe. */
@@ -156,8 +157,7 @@ static _Noreturn void be_child(char **command, int fd,
 	    !perfctr_device_control(fd, control)) {
 		failure.stage = IN_EXEC;
 		give_signals_back(saved);
-		if (pipe_taken)
-			sigaction(SIGPIPE, &pipe_before, NULL);
+		give_broken_pipes_back();
 		execvp(command[0], command);
 	}
 	failure.error = errno;

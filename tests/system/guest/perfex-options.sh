@@ -283,6 +283,13 @@ is "$(awk '$3 == "instructions" && $1 ~ /\./ { sum += $2 } END { printf "%.0f", 
 try perfex -p $pid -e instructions -o counts sh -c 'sleep 0.5; exit 5'
 is "$STATUS" 5 "-p PID COMMAND: while it runs, and its status"
 match "$(cat counts)" '^ +[0-9]+\.[0-9]+  seconds elapsed' "... the process was counted"
+# As the parent of perfex may have set it.
+try timeout 20 env --ignore-signal=CHLD perfex -p $pid -o /dev/null sh -c 'sleep 0.1; exit 5'
+is "$STATUS" 5 "... also where SIGCHLD is ignored"
+for set in --default-signal --ignore-signal=CHLD,PIPE --block-signal=INT,USR1; do
+	try timeout 20 env $set perfex -p $pid -o /dev/null grep ^Sig[IBC] /proc/self/status
+	is "$OUT" "$(env $set grep ^Sig[IBC] /proc/self/status)" "... $set: the command has its signals as they were"
+done
 try perfex -p $pid ./missing;          one_line_error 127 'missing: No such file' "... that is not there"
 try perfex -p $pid -D 200 --timeout 300 -e instructions -o counts
 match "$(cat counts)" '^ +0\.[34][0-9]+  seconds elapsed' "-p, -D and --timeout"
