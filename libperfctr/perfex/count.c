@@ -421,51 +421,72 @@ static void add_run(struct count *count, struct result *result)
 	total->nr_records = result->nr_records;
 }
 
+/* The next of them: 0, or a status with @message. */
+static int next_run(struct count *count, int fd, struct result *result,
+		    struct message *message)
+{
+	int status;
+
+	if (count->run > 1)
+		fd = perfctr_device_open();
+	if (fd < 0) {
+		explain_open(errno, message);
+		return EXIT_USAGE;
+	}
+	count->pace.begun = true;
+	status = run_once(count, fd, result, message);
+	if (status)
+		return status;
+	finish(count, result);
+	if (ended_by_us(count, result))
+		result->wait_status = 0;
+	/* Of the first one, print_total() says so. */
+	if (!result->read_error || !count->series.runs)
+		return 0;
+	if (!count->total.wait_status)
+		count->total.wait_status = result->wait_status;
+	result_free(result);
+	complain(message, "the command ran, but its counts are lost: %s",
+		 strerror(result->read_error));
+	return EXIT_PERFEX;
+}
+
 static int count_runs(struct count *count, int fd)
 {
 	const struct options *options = count->options;
 	unsigned int runs = options->runs ? options->runs : 1;
 	struct message message;
 	struct result result;
-	int status;
+	int status, failed = 0;
 
 	control_of(&count->control, options, &count->chosen,
 		   PERFCTR_CTL_START_ON_EXEC |
 			   (options->no_inherit ? 0 : PERFCTR_CTL_INHERIT) |
 			   (options->per_thread ? PERFCTR_CTL_RECORDS : 0));
 	for (count->run = 1; count->run <= runs; count->run++) {
-		bool killed;
-
-		if (count->run > 1) {
-			fd = perfctr_device_open();
-			if (fd < 0) {
-				explain_open(errno, &message);
-				output_abandon(&count->output);
-				return fail_with(EXIT_USAGE, &message);
-			}
-		}
-		count->pace.begun = true;
-		status = run_once(count, fd, &result, &message);
-		if (status) {
-			progress(NULL);
-			output_abandon(&count->output);
-			return fail_with(status, &message);
-		}
-		finish(count, &result);
-		killed = WIFSIGNALED(result.wait_status);
-		if (ended_by_us(count, &result)) {
-			result.wait_status = 0;
-			killed = false;
-		}
+		failed = next_run(count, fd, &result, &message);
+		if (failed)
+			break;
 		add_run(count, &result);
 		/* Whoever kills it, or hits Ctrl-C, means all of them. */
-		if (killed || result.read_error)
+		if (WIFSIGNALED(result.wait_status) || result.read_error)
 			break;
+	}
+	if (failed) {
+		progress(NULL);
+		if (!count->series.runs) {
+			output_abandon(&count->output);
+			return fail_with(failed, &message);
+		}
+		/* What those before it have counted is not lost. */
+		fprintf(stderr, "perfex: run %u of %u: %s\n", count->run, runs,
+			message.text);
 	}
 	status = print_total(count);
 	/* What the command returned matters more. */
-	return count->total.wait_status ? pass_on(count->total.wait_status)
-					: status;
+	if (count->total.wait_status)
+		return pass_on(count->total.wait_status);
+	return failed ? failed : status;
 }
 
 /* -------------------------------- what runs already ---------------------- */

@@ -77,6 +77,15 @@ is "$STATUS $(wc -l <ran)" "3 3" "-r: a run that fails is the status, and does n
 rm ran
 try sh -c 'perfex -r 3 -o /dev/null sh -c "echo x >>ran; kill -KILL \$\$"; exit $?'
 is "$STATUS $(wc -l <ran)" "137 1" "-r: a run that is killed ends it"
+cat >twice <<'END'
+#!/bin/sh
+echo x >>twice.ran
+[ "$(wc -l <twice.ran)" != 2 ] || rm twice
+END
+chmod 755 twice
+try perfex -r 4 --json -e branches -o json ./twice
+one_line_error 127 'run 3 of 4: ./twice: No such file' "-r: a run that can't be started ends it, and says why"
+is "$(json '(lines[0]["runs"], events["branches"]["value"] > 0)' <json)" "(2, True)" "... with the means of those before it"
 try perfex -r 0 true;                  one_line_error 2 '1 to 1000000' "-r 0"
 try perfex -r 2 -I 100 true;           one_line_error 2 'choose one' "-r with -I"
 try perfex -r 2 --per-thread true;     one_line_error 2 'choose one' "-r with --per-thread"
