@@ -387,6 +387,9 @@ static int run_once(struct count *count, int fd, struct result *result,
 		close(fd);
 		if (!status || !result->denied || count->chosen.nr < 2)
 			return status;
+		/* The runs of a series all count the same. */
+		if (count->series.runs)
+			return status;
 		/* It was not run.  Without that event it can be. */
 		why = *message;
 		if (choose_without(&count->chosen, result->denied - 1, options,

@@ -406,6 +406,19 @@ if [ "$guest" = dom0 ]; then
 	kill $pid
 	try perfex selftest
 	one_line_error 2 'denied by policy' "selftest: an event is denied"
+	xen-perfctr set 0 host --no-filter
+	# The second run, in which it changes, is the last that has both.
+	cat >denies <<-END
+		#!/bin/sh
+		echo x >>denies.ran
+		[ "\$(wc -l <denies.ran)" != 2 ] || xen-perfctr set 0 host --deny $branches
+	END
+	chmod 755 denies
+	try perfex -r 4 -e branches,loads --json -o json ./denies
+	match "$ERR" '^perfex: run 3 of 4: event branches: .*policy does not let' "-r: an event that is denied meanwhile ends it"
+	is "$(json '(lines[0]["runs"], [e["name"] for e in lines[0]["events"]], events["branches"]["value"] is None)' <json)" \
+		"(2, ['branches', 'loads'], False)" "... with the means of what was counted until then"
+	[ "$STATUS" != 0 ] && pass "... and is no success" || fail "... and is no success"
 	xen-perfctr set 0 denied --no-filter
 	try perfex selftest
 	one_line_error 2 'denied by policy' "selftest: everything is denied"
