@@ -409,6 +409,14 @@ static void add_run(struct count *count, struct result *result)
 {
 	struct result *total = &count->total;
 
+	if (!total->wait_status)
+		total->wait_status = result->wait_status;
+	/* What was interrupted before its exec was no run. */
+	if (count->series.runs && WIFSIGNALED(result->wait_status) &&
+	    !result->group.sums.tsc) {
+		result_free(result);
+		return;
+	}
 	series_add(&count->series, result);
 	group_add(&total->group, &result->group);
 	total->seconds += result->seconds;
@@ -416,8 +424,6 @@ static void add_run(struct count *count, struct result *result)
 		total->first_error = result->first_error;
 	if (result->read_error)
 		total->read_error = result->read_error;
-	if (!total->wait_status)
-		total->wait_status = result->wait_status;
 	/* Of a series nobody asks for them. */
 	result_free(total);
 	total->records = result->records;
@@ -460,7 +466,7 @@ static int count_runs(struct count *count, int fd)
 	unsigned int runs = options->runs ? options->runs : 1;
 	struct message message;
 	struct result result;
-	int status, failed = 0;
+	int status, failed = 0, interrupted = 0;
 
 	control_of(&count->control, options, &count->chosen,
 		   PERFCTR_CTL_START_ON_EXEC |
@@ -472,7 +478,10 @@ static int count_runs(struct count *count, int fd)
 			break;
 		add_run(count, &result);
 		/* Whoever kills it, or hits Ctrl-C, means all of them. */
-		if (WIFSIGNALED(result.wait_status) || result.read_error)
+		if (count->run < runs)
+			interrupted = interrupted_by();
+		if (WIFSIGNALED(result.wait_status) || result.read_error ||
+		    interrupted)
 			break;
 	}
 	if (failed) {
@@ -489,6 +498,9 @@ static int count_runs(struct count *count, int fd)
 	/* What the command returned matters more. */
 	if (count->total.wait_status)
 		return pass_on(count->total.wait_status);
+	/* A wait status, too. */
+	if (interrupted)
+		return pass_on(interrupted);
 	return failed ? failed : status;
 }
 

@@ -247,6 +247,12 @@ int run_counted(char **command, int fd,
 		struct result *result, struct message *message);
 
 /*
+ * The keyboard's signal, SIGINT or SIGQUIT, that has come since the first
+ * command, or 0.  It reached the command, too, if there was one just then.
+ */
+int interrupted_by(void);
+
+/*
  * The sums of all groups that the handles @fds founded, and with @records their
  * members, into @result; read_error says whether that went well.
  */

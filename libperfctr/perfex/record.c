@@ -77,9 +77,11 @@ static void drain_rest(struct session *session, struct vperfctr_rings *rings)
 
 	drain(session, rings);
 	for (i = 0; i < MOST_QUIETS; i++) {
-		bool over = poll(&all_ended, 1, QUIET_MS) > 0;
+		int ready = poll(&all_ended, 1, QUIET_MS);
+		bool any = drain(session, rings);
 
-		if (!drain(session, rings) || over)
+		/* A signal is not quiet. */
+		if (ready > 0 || (!ready && !any))
 			break;
 	}
 }

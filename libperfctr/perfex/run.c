@@ -74,19 +74,50 @@ static void forward(int signal_number)
  * keyboard's signals reach the command by themselves; those that somebody
  * sends to perfex are passed on to it.  Then the counts are printed.
  */
-static const int ignored_signals[] = {SIGINT, SIGQUIT};
+static const int keyboard_signals[] = {SIGINT, SIGQUIT};
 static const int forwarded_signals[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
-#define NR_IGNORED   (sizeof(ignored_signals) / sizeof(*ignored_signals))
+#define NR_KEYBOARD  (sizeof(keyboard_signals) / sizeof(*keyboard_signals))
 #define NR_FORWARDED (sizeof(forwarded_signals) / sizeof(*forwarded_signals))
 
+static struct sigaction keyboard_before[NR_KEYBOARD];
+static volatile sig_atomic_t interrupted;
+
+static void note(int signal_number)
+{
+	interrupted = signal_number;
+}
+
+int interrupted_by(void)
+{
+	return interrupted;
+}
+
+/* For good: also between two commands there are counts to be printed. */
+static void take_keyboard(void)
+{
+	struct sigaction noted = {.sa_handler = note, .sa_flags = SA_RESTART};
+	static bool taken;
+	size_t i;
+
+	for (i = 0; i < NR_KEYBOARD && !taken; i++) {
+		sigaction(keyboard_signals[i], NULL, &keyboard_before[i]);
+		/* What was ignored for us stays ignored. */
+		if (keyboard_before[i].sa_handler != SIG_IGN)
+			sigaction(keyboard_signals[i], &noted, NULL);
+	}
+	taken = true;
+}
+
 struct saved_signals {
-	struct sigaction ignored[NR_IGNORED];
 	struct sigaction forwarded[NR_FORWARDED];
 	struct sigaction child;
 	sigset_t mask;
 };
 
-/* All of them stay blocked until the child's pid is known. */
+/*
+ * All of them stay blocked until the child's pid is known, and in the child until
+ * they are what they will be for the command: so none is lost.
+ */
 static void take_signals(struct saved_signals *saved)
 {
 	struct sigaction ignore, pass, standard;
@@ -101,13 +132,14 @@ static void take_signals(struct saved_signals *saved)
 	pass.sa_handler = forward;
 	pass.sa_flags = SA_RESTART;
 	sigemptyset(&block);
+	for (i = 0; i < NR_KEYBOARD; i++)
+		sigaddset(&block, keyboard_signals[i]);
 	for (i = 0; i < NR_FORWARDED; i++)
 		sigaddset(&block, forwarded_signals[i]);
 	sigprocmask(SIG_BLOCK, &block, &saved->mask);
 	/* Where it is ignored, there is no exit status to wait for. */
 	sigaction(SIGCHLD, &standard, &saved->child);
-	for (i = 0; i < NR_IGNORED; i++)
-		sigaction(ignored_signals[i], &ignore, &saved->ignored[i]);
+	take_keyboard();
 	for (i = 0; i < NR_FORWARDED; i++) {
 		sigaction(forwarded_signals[i], &pass, &saved->forwarded[i]);
 		/* What was ignored for us stays ignored (nohup). */
@@ -121,8 +153,6 @@ static void give_signals_back(const struct saved_signals *saved)
 	size_t i;
 
 	sigaction(SIGCHLD, &saved->child, NULL);
-	for (i = 0; i < NR_IGNORED; i++)
-		sigaction(ignored_signals[i], &saved->ignored[i], NULL);
 	for (i = 0; i < NR_FORWARDED; i++)
 		sigaction(forwarded_signals[i], &saved->forwarded[i], NULL);
 	sigprocmask(SIG_SETMASK, &saved->mask, NULL);
@@ -151,11 +181,15 @@ static _Noreturn void be_child(char **command, int fd,
 {
 	struct child_failure failure = {IN_COUNTERS, 0, 0};
 	ssize_t ignored;
+	size_t i;
 
 	if (!perfctr_device_create(fd) &&
 	    (!ring || !perfctr_device_ring(fd, ring)) &&
 	    !perfctr_device_control(fd, control)) {
 		failure.stage = IN_EXEC;
+		for (i = 0; i < NR_KEYBOARD; i++)
+			sigaction(keyboard_signals[i], &keyboard_before[i],
+				  NULL);
 		give_signals_back(saved);
 		give_broken_pipes_back();
 		execvp(command[0], command);

@@ -86,6 +86,41 @@ chmod 755 twice
 try perfex -r 4 --json -e branches -o json ./twice
 one_line_error 127 'run 3 of 4: ./twice: No such file' "-r: a run that can't be started ends it, and says why"
 is "$(json '(lines[0]["runs"], events["branches"]["value"] > 0)' <json)" "(2, True)" "... with the means of those before it"
+# Ctrl-C that the command has not noticed: as it was not there yet, or takes it.
+cat >interrupts <<'END'
+#!/bin/sh
+echo x >>ran
+[ "$(wc -l <ran)" != 2 ] || kill -INT $PPID
+END
+chmod 755 interrupts
+rm ran
+try sh -c 'perfex -r 4 --json -e branches -o json ./interrupts; exit $?'
+is "$STATUS $(wc -l <ran) $(json 'lines[0]["runs"]' <json)" "130 2 2" "-r: SIGINT ends it, with the means of what there is"
+rm ran
+try env --ignore-signal=INT perfex -r 4 -o /dev/null ./interrupts
+is "$STATUS $(wc -l <ran)" "0 4" "... not where it is ignored"
+# At any time, of the terminal's whole group.
+cat >interrupt.py <<'END'
+import os, signal, subprocess, time
+bad = []
+for i in range(20):
+    if os.path.exists("json"):
+        os.unlink("json")
+    perfex = subprocess.Popen("exec perfex -r 1000000 --json -e instructions -o json true", shell=True, start_new_session=True)
+    while not os.path.exists("json"):
+        time.sleep(0.01)
+    time.sleep(0.3 + i * 0.0017)
+    os.killpg(perfex.pid, signal.SIGINT)
+    try:
+        status = perfex.wait(20)
+    except subprocess.TimeoutExpired:
+        os.killpg(perfex.pid, signal.SIGKILL)
+        status = perfex.wait()
+    if status != -signal.SIGINT or os.stat("json").st_size == 0:
+        bad.append(status)
+print(bad)
+END
+is "$(python3 interrupt.py)" "[]" "... at any time of a run, or between two"
 try perfex -r 0 true;                  one_line_error 2 '1 to 1000000' "-r 0"
 try perfex -r 2 -I 100 true;           one_line_error 2 'choose one' "-r with -I"
 try perfex -r 2 --per-thread true;     one_line_error 2 'choose one' "-r with --per-thread"
