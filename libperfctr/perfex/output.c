@@ -26,10 +26,33 @@ int finish_stdout(void)
 	return fail_with(EXIT_PERFEX, &message);
 }
 
+/*
+ * /dev/stdout, or a name of what it is: the command writes there, too, so it is
+ * written to by a copy of that descriptor, which has the same place in the file.
+ * -1 if @fd is another file.
+ */
+static int copy_of_standard(int fd)
+{
+	static const int standard[] = {STDOUT_FILENO, STDERR_FILENO};
+	struct stat file, other;
+	size_t i;
+
+	if (fstat(fd, &file) < 0)
+		return -1;
+	for (i = 0; i < sizeof(standard) / sizeof(*standard); i++)
+		if (!fstat(standard[i], &other) &&
+		    other.st_dev == file.st_dev &&
+		    other.st_ino == file.st_ino &&
+		    (fcntl(standard[i], F_GETFL) & O_ACCMODE) != O_RDONLY)
+			return fcntl(standard[i], F_DUPFD_CLOEXEC, 0);
+	return -1;
+}
+
 int output_open(struct output *output, const char *path, bool append,
 		struct message *message)
 {
 	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : 0);
+	int copy;
 
 	memset(output, 0, sizeof(*output));
 	output->path = path;
@@ -44,6 +67,12 @@ int output_open(struct output *output, const char *path, bool append,
 		output->fd = open(path, flags, 0666);
 	if (output->fd < 0)
 		return complain(message, "%s: %s", path, strerror(errno));
+	copy = copy_of_standard(output->fd);
+	if (copy >= 0) {
+		close(output->fd);
+		output->fd = copy;
+		output->append = true;
+	}
 	return 0;
 }
 

@@ -61,7 +61,7 @@ struct output {
 	const char *path; /* NULL: standard error */
 	int fd;
 	bool created;
-	bool append; /* behind what is there */
+	bool append; /* behind what is there, which may be the command's */
 	bool begun;  /* something was written */
 };
 

@@ -158,6 +158,16 @@ perfex -e branches -o counts --append true
 is "$(grep -c ' tsc ' counts)" 2 "--append does not"
 perfex -e branches -o new --append true
 is "$(grep -c ' tsc ' new)" 1 "--append to a file that is not there"
+for file in /dev/stdout out; do
+	perfex -e branches -o $file echo the command >out
+	is "$(head -n 1 out) $(grep -c ' branches ' out) $(grep -c ' tsc ' out)" "the command 1 1" "-o $file >out: behind the command's output"
+done
+perfex -I 100 --append -e branches -o out sh -c 'echo one; sleep 0.5; echo two' >out
+# The first line of each interval has all of its columns; the total has one, too.
+whole=$(grep -c '^      [0-9]\.[0-9]*  *[0-9]*  tsc ' out)
+is "$(grep -c 'one\|two' out) $(grep -c ' tsc ' out)" "2 $((whole + 1))" "... and where both write in turn nothing is lost"
+perfex -e branches -o /dev/stderr sh -c 'echo the command >&2' 2>out
+is "$(head -n 1 out) $(grep -c ' branches ' out)" "the command 1" "-o /dev/stderr 2>out"
 try perfex --append true;              one_line_error 2 'for -o' "--append without -o"
 try perfex -I 20 -o /dev/full sleep 0.3
 one_line_error 125 '/dev/full: No space' "a full disk: one line, however many intervals"
