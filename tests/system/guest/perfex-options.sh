@@ -368,6 +368,14 @@ for signal in $signals; do
 	ended="$ended$signal "
 done
 is "$ended" "$signals " "-p: any signal that would end perfex ends the counting"
+# Nor does SIGKILL, which it does not notice, leave counters behind.
+perfex -p $pid -e instructions -o counts &
+counting=$!
+until_is grep -q '^271 ' /proc/$counting/syscall
+kill -KILL $counting
+wait $counting
+try perfex -p $pid --timeout 200 --json -e instructions -o json
+is "$STATUS $(json 'lines[0]["pids"]' <json)" "0 [$pid]" "-p: a perfex that was killed has left nothing behind"
 nohup perfex -p $pid -e instructions --timeout 2000 -o counts &
 counting=$!
 until_is grep -q '^271 ' /proc/$counting/syscall
