@@ -264,7 +264,10 @@ static void do_attach(void)
 	snprintf(path, sizeof(path), "/proc/%d/mem",
 		 below(8) ? attach.tid : random_tid());
 	attach.mem_fd = below(10) ? open(path, O_RDONLY | O_CLOEXEC) : handle();
-	attach.flags = below(4) ? PERFCTR_ATTACH_CREATE : below(4);
+	attach.flags = below(8);
+	if (below(4))
+		attach.flags = PERFCTR_ATTACH_CREATE |
+			       (below(2) ? PERFCTR_ATTACH_OWN : 0);
 	call(ATTACH, handle(), bad_pointer(&attach));
 	if (attach.mem_fd > SHARED_AT + SHARED &&
 	    !among(own, OWN, attach.mem_fd))
