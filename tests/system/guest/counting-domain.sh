@@ -2,8 +2,8 @@
 #
 # Runs in a domain of domains.sh: a program counts for each EVENT of the arguments.
 # Meanwhile dom0 says what to do by the domain's node data/go: "NUMBER COMMAND"; each is
-# done once, its output goes to dom0 line by line after "NUMBER ", and "NUMBER end STATUS"
-# ends it. $POLL: how often it looks, in seconds; $PAUSE: for how many milliseconds the programs
+# done once: "NUMBER begun", its output line by line after "NUMBER ", and "NUMBER end STATUS".
+# $POLL: how often it looks, in seconds; $PAUSE: for how many milliseconds the programs
 # sleep now and then (default: not at all). At "last finish" the programs end, if they have not before, and the domain.
 
 cd /tmp || exit 1
@@ -93,6 +93,7 @@ while :; do
 	fi
 	done=$number
 	[ "$number" != last ] || break
+	echo "$number begun"
 	case $go in
 	# These change what this shell knows.
 	*" stop_counting" | *" count "*) ${go#* }; echo "$number end 0" ;;

@@ -30,10 +30,12 @@ said() {
 	done
 }
 
-# go NAME COMMAND: it begins in NAME; more than words only within quotes
+# go NAME COMMAND: it begins in NAME; more than words only within quotes.  Returns when it has
+# begun, or the domain is gone: what nobody has read is lost where it gets another number.
 go() {
 	eval "number=\$((number_$1 + 1)) number_$1=\$((number_$1 + 1)) id=\$id_$1"
 	xenstore-write "/local/domain/$id/data/go" "$number $2"
+	said "$1" "$number begun\$" || :
 }
 
 # gone NAME: what the last "go" began has ended; leaves its output in OUT, its status
@@ -42,7 +44,7 @@ gone() {
 	eval "number=\$number_$1"
 	said "$1" "$number end " || fail "domain $1 goes on" "$(tail -n 20 "$tmp/$1")"
 	STATUS=$(sed -n "s/^$number end //p" "$tmp/$1")
-	OUT=$(sed -n "/^$number end /d; s/^$number //p" "$tmp/$1")
+	OUT=$(sed -n "/^$number begun\$/d; /^$number end /d; s/^$number //p" "$tmp/$1")
 }
 
 # tell NAME COMMAND: both
