@@ -151,11 +151,11 @@ if [ "$guest" = dom0 ]; then
 	try perfex -e instructions:k:h true
 	one_line_error 2 'alone or with both' ":h with :k only"
 else
-	match "$(cat counts)" '^ +-  instructions:h +not supported: .*privileged' \
+	match "$(cat counts)" '^ +-  instructions:h +not supported: .*level host' \
 		":h in a guest that is not privileged: not supported, and why"
 	between "$(counted counts instructions:u:k)" 20000 100000000000 "... the others are counted"
 	try perfex -e instructions:h true
-	one_line_error 2 'privileged' "... if there is none, it is an error"
+	one_line_error 2 'level host' "... if there is none, it is an error"
 fi
 
 # --- a program that raises its privileges ---
