@@ -159,11 +159,12 @@ static void sample_the_kernel(int fd, uid_t uid)
 	struct perfctr_dev_control control = {.nr = 1};
 	int i;
 
-	control.counter[0] = counter(INSTRUCTIONS, OS, 10007, 0);
+	/* Where a tick takes a million instructions, its samples must not fill the time to the next. */
+	control.counter[0] = counter(INSTRUCTIONS, OS, 100003, 0);
 	if ((uid && setresuid(uid, uid, uid)) || ioctl(fd, PERFCTR_IOC_CREATE) || give_ring(fd, PAGES) ||
 	    ioctl(fd, PERFCTR_IOC_CONTROL, &control))
 		_exit(1);
-	for (i = 0; i < 5000; i++)
+	for (i = 0; i < 30000; i++)
 		syscall(SYS_getppid);
 	_exit(0);
 }
