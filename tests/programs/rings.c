@@ -373,6 +373,7 @@ static unsigned int refuse(int64_t period, const volatile struct perfctr_page *p
 	};
 	static struct iovec nothing[128];
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC), i;
+	const int enough = overflows + 1500;
 	unsigned int suspended = 0;
 	pid_t pid;
 
@@ -384,8 +385,11 @@ static unsigned int refuse(int64_t period, const volatile struct perfctr_page *p
 	if (!pid)
 		for (;;)
 			pause();
-	/* Each time a few instructions more of the kernel's since the last overflow. */
-	for (i = 0; i < 1000; i++) {
+	/*
+	 * Each time a few instructions more of the kernel's since the last overflow.  With
+	 * KASAN a call is a hundred overflows.
+	 */
+	for (i = 0; i < 1000 && overflows < enough; i++) {
 		if (writev(null, nothing, 1 + i % 128) < 0)
 			die("/dev/null");
 		if (ioctl(sampled_fd, PERFCTR_IOC_CONTROL, &control) != -1 || errno != EBUSY)
