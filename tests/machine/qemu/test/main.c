@@ -772,6 +772,38 @@ static void test_blocks(void)
 	}
 }
 
+/*
+ * CMPXCHG8B and CMPXCHG16B change ZF only, of flags that a comparison before them
+ * has set, and POPF before that: an interrupt right behind them saves all of EFLAGS.
+ */
+static void test_compare_and_exchange(void)
+{
+	static u64 memory[2] __attribute__((aligned(16)));
+	/* CF, PF, AF, ZF, SF, OF; RF, VM, AC, VIF, VIP, ID */
+	const u64 looked_at = 0x3f08d5, zf = 1 << 6;
+	/* 0 - operand: CF, PF, SF */
+	const u64 operand = 0x3f0000, want = 0x85;
+	unsigned equal;
+	u64 flags;
+
+	for (equal = 0; equal < 2; equal++) {
+		u64 low = !equal, high = 0;
+
+		memory[0] = memory[1] = 0;
+		asm volatile("pushfq; popfq; cmp %5, %4; lock cmpxchg16b %1; pushfq; pop %0"
+			     : "=r"(flags), "+m"(memory), "+a"(low), "+d"(high)
+			     : "r"(0ul), "r"(operand), "b"(0ul), "c"(0ul) : "cc");
+		check("flags after CMPXCHG16B, equal", equal, flags & looked_at,
+		      want | (equal ? zf : 0));
+		low = !equal, high = 0;
+		asm volatile("pushfq; popfq; cmp %5, %4; lock cmpxchg8b %1; pushfq; pop %0"
+			     : "=r"(flags), "+m"(memory[0]), "+a"(low), "+d"(high)
+			     : "r"(0ul), "r"(operand), "b"(0ul), "c"(0ul) : "cc");
+		check("flags after CMPXCHG8B, equal", equal, flags & looked_at,
+		      want | (equal ? zf : 0));
+	}
+}
+
 static void test_timer(void)
 {
 	/* A timer interrupt must not show in what user mode counts. */
@@ -1753,6 +1785,7 @@ static const struct test {
 	{ "VMX: overflow in non-root", test_vmx_overflow },
 #endif
 	{ "MWAIT", test_mwait },
+	{ "flags of compare and exchange", test_compare_and_exchange },
 }, owner_tests[] = {
 	{ "a vCPU reads the counter that it wrote", test_owner_own },
 	{ "a vCPU reads the counter that another wrote", test_owner_other },
