@@ -355,16 +355,25 @@ void perfctr_group_lost(const struct perfctr_thread *parent)
 
 /* ----- a new control ------------------------------------------------------ */
 
+static void nothing_yet(struct perfctr_change *c)
+{
+	c->grouped = true;
+	c->group = NULL;
+	c->record = NULL;
+	c->old_group = NULL;
+	c->old_records = RB_ROOT;
+}
+
 /* What perfctr_group_change() may need. */
 int perfctr_group_prepare(const struct perfctr_thread *t,
 			  struct perfctr_change *c)
 {
 	const u32 flags = c->setup.control.flags;
 
-	c->group = NULL;
-	c->record = NULL;
-	c->old_group = NULL;
-	c->old_records = RB_ROOT;
+	c->grouped = flags & PERFCTR_CTL_INHERIT || rcu_access_pointer(t->group);
+	if (likely(!c->grouped))
+		return 0;
+	nothing_yet(c);
 	if (!(flags & PERFCTR_CTL_INHERIT))
 		return 0;
 	if (!rcu_access_pointer(t->group) || !t->founder) {
@@ -389,18 +398,16 @@ void perfctr_group_free_unused(struct perfctr_change *c)
 	free_records(&c->old_records);
 }
 
-/* Would @b count what @t does, or did until it was stopped? */
+/* Would @b count what @t does, or did until STOP?  Of that there are the sums. */
 static bool same_counters(const struct perfctr_thread *t,
 			  const struct perfctr_setup *b)
 {
 	const struct perfctr_setup *a = &t->setup;
 	const bool stopped = !a->control.nr && !a->tsc;
-	const u32 flags = stopped ? t->stopped.flags : a->control.flags;
 
-	return b->control.nr == (stopped ? t->stopped.nr : a->control.nr) &&
-		b->tsc == (stopped ? t->stopped.tsc : a->tsc) &&
+	return b->control.nr == (stopped ? t->page->nr : a->control.nr) &&
+		b->tsc == (stopped ? t->page->tsc_sum != 0 : a->tsc) &&
 		b->slice == a->slice &&
-		!((b->control.flags ^ flags) & PERFCTR_CTL_RECORDS) &&
 		!memcmp(b->control.counter, a->control.counter,
 			b->control.nr * sizeof(b->control.counter[0]));
 }
@@ -425,7 +432,8 @@ int perfctr_group_may_change(const struct perfctr_thread *t,
 	if (alone)
 		return 0;
 	if (control->preserve == BIT_ULL(control->nr) - 1 &&
-	    same_counters(t, &c->setup))
+	    same_counters(t, &c->setup) &&
+	    !(control->flags & PERFCTR_CTL_RECORDS) == !READ_ONCE(g->want_records))
 		return 0;
 	return -EBUSY;
 }
@@ -478,6 +486,14 @@ void perfctr_group_change(struct perfctr_thread *t, struct perfctr_change *c)
 {
 	struct perfctr_group *g = own_group(t);
 
+	if (likely(!c->grouped)) {
+		if (likely(!g)) {
+			t->founder = true;
+			return;
+		}
+		/* Its own thread has got it one since. */
+		nothing_yet(c);
+	}
 	if (g && t->founder) {
 		raw_spin_lock(&g->lock);
 		if (g->nr_live == 1) {
@@ -497,6 +513,9 @@ void perfctr_group_change(struct perfctr_thread *t, struct perfctr_change *c)
 		leave_and_free(g, t);
 		rcu_assign_pointer(t->group, NULL);
 		c->old_group = g;
+		/* Who waits for the end of all. */
+		if (t->ring)
+			perfctr_ring_wake(t->ring);
 	}
 	t->founder = true;
 	if (!c->group)

@@ -103,7 +103,6 @@ struct perfctr_setup {
  * @in_force: has a control, be it that it failed: counted as such
  * @shown: @page says that what is in @setup.load runs
  * @whole_vcpu: not a thread's, but of all that runs on one vCPU
- * @stopped: of the control that STOP ended, until there is another
  * @final_nr: of the control with which the thread exited
  * @final_flags: ... its flags
  * @founder: of @group, if there is one; false: inherited
@@ -143,11 +142,6 @@ struct perfctr_thread {
 	bool in_force;
 	bool shown;
 	bool whole_vcpu;
-	struct {
-		u32 nr;
-		u32 flags;
-		bool tsc;
-	} stopped;
 	u32 final_nr;
 	u32 final_flags;
 	bool founder;
@@ -181,6 +175,7 @@ struct perfctr_thread {
 /**
  * struct perfctr_change - a control that is checked and can be put in force
  * @setup: the control
+ * @grouped: there is, or will be, a group; else what follows means nothing
  * @group: what the thread will found, if it has none
  * @record: of the thread in it
  * @old_group: what the thread has left
@@ -191,6 +186,7 @@ struct perfctr_thread {
  */
 struct perfctr_change {
 	struct perfctr_setup setup;
+	bool grouped;
 	struct perfctr_group *group;
 	struct perfctr_record *record;
 	struct perfctr_group *old_group;

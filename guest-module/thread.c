@@ -961,8 +961,8 @@ bool perfctr_thread_keeps_tsc(const struct perfctr_thread *t,
 	/* With turns it is what the counts are scaled by: goes with them. */
 	if (t->setup.slots > 1 || s->slots > 1)
 		return s->tsc && s->control.preserve;
-	/* So it does over a STOP. */
-	return s->tsc && (t->setup.tsc || (t->stopped.tsc && s->control.preserve));
+	/* So it does over a STOP; the sum is 0 if there was none before. */
+	return s->tsc && (t->setup.tsc || s->control.preserve);
 }
 
 /* The new control is loaded: put it in force, not counting yet. */
@@ -1000,7 +1000,6 @@ static void install(struct perfctr_thread *t, const struct perfctr_setup *new)
 	}
 	was_sampling = t->setup.sampling;
 	copy_setup(&t->setup, new);
-	memset(&t->stopped, 0, sizeof(t->stopped));
 	t->cloexec = control->flags & PERFCTR_CTL_CLOEXEC;
 	t->on_exec = control->flags & PERFCTR_CTL_START_ON_EXEC;
 	t->counting = !t->on_exec && any;
@@ -1077,9 +1076,7 @@ int perfctr_change_prepare(struct perfctr_thread *t, struct perfctr_change *c)
 /* Of a change that was prepared, be it in force or not. */
 void perfctr_change_done(struct perfctr_change *c)
 {
-	/* Mostly there is nothing. */
-	if (c->group || c->record || c->old_group ||
-	    !RB_EMPTY_ROOT(&c->old_records))
+	if (c->grouped)
 		perfctr_group_free_unused(c);
 }
 
@@ -1136,9 +1133,6 @@ int perfctr_thread_change(struct perfctr_thread *t, struct perfctr_change *c,
 		return err;
 	}
 	perfctr_group_change(t, c);
-	/* Who waits for the end of the group that @t has left. */
-	if (unlikely(c->old_group && t->ring))
-		perfctr_ring_wake(t->ring);
 	install(t, &c->setup);
 	if (!t->counting || !here)
 		return 0;
@@ -1180,11 +1174,6 @@ int perfctr_thread_stop(struct perfctr_thread *t)
 	set_in_force(t, false);
 
 	raw_write_seqcount_begin(&t->seq);
-	if (t->setup.control.nr || t->setup.tsc) {
-		t->stopped.nr = t->setup.control.nr;
-		t->stopped.flags = t->setup.control.flags;
-		t->stopped.tsc = t->setup.tsc;
-	}
 	drop_control(t);
 	t->page->status &= ~PERFCTR_STATUS_RUNNING;
 	t->page->sequence++;
