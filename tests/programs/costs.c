@@ -721,6 +721,26 @@ static struct both_ways switches(enum kind first, enum kind second)
 	return result;
 }
 
+/*
+ * Of threads without counters: of three runs the shortest.  Now and then most switches
+ * of one are 28 instructions longer, and with another seed are not; which code it is
+ * was not looked into.
+ */
+static struct both_ways bare_switches(void)
+{
+	struct both_ways least = switches(NONE, NONE), is;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		is = switches(NONE, NONE);
+		if (is.to.of[INSN] < least.to.of[INSN])
+			least.to = is.to;
+		if (is.from.of[INSN] < least.from.of[INSN])
+			least.from = is.from;
+	}
+	return least;
+}
+
 static void print_extra(const char *work, struct counts is, struct counts base)
 {
 	print(work, minus(is, base));
@@ -729,7 +749,7 @@ static void print_extra(const char *work, struct counts is, struct counts base)
 static void measure_thread_switches(struct both_ways base)
 {
 	void *handle = way->open(SAME, COUNTERS);
-	struct both_ways is = switches(NONE, NONE);
+	struct both_ways is = bare_switches();
 
 	print_extra("switch-extra-others", is.to, base.to);
 	way->close(handle);
@@ -828,7 +848,7 @@ static void measure_all(void)
 	struct counts vcpu = {{0}};
 
 	/* All without counters first: what they turn on may linger. */
-	threads = switches(NONE, NONE);
+	threads = bare_switches();
 	print("switch", minus(threads.to, empty));
 	if (vcpus) {
 		vcpu = vcpu_sleeps(NONE);
