@@ -95,15 +95,24 @@ is "$(xen-perfctr get guest)" "$policy_before" "none of this has changed anythin
 # --- what the domain can do ---
 number=0
 
+# begin COMMAND...: in the domain
+begin() {
+	number=$((number + 1)) command=$*
+	xenstore-write "/local/domain/$id/data/go" "$number $command"
+}
+
+# until_says PATTERN: a line of what was begun last begins with it
+until_says() {
+	until grep -q "^$number $1" $tmp/guest; do
+		kill -0 $domain 2>/dev/null || { fail "$command: the domain is gone" "$(tail -n 20 $tmp/guest)"; exit 1; }
+		sleep 0.1
+	done
+}
+
 # go COMMAND...: in the domain; leaves its output in OUT
 go() {
-	number=$((number + 1))
-	xenstore-write "/local/domain/$id/data/go" "$number $*"
-	finished=
-	until [ -n "$finished" ]; do
-		kill -0 $domain 2>/dev/null || { fail "$*: the domain is gone" "$(tail -n 20 $tmp/guest)"; exit 1; }
-		finished=$(grep "^$number end " $tmp/guest) || sleep 0.1
-	done
+	begin "$@"
+	until_says "end "
 	OUT=$(sed -n "/^$number end /d; s/^$number //p" $tmp/guest)
 }
 
@@ -191,14 +200,10 @@ go perfex -i
 match "$OUT" "Xen's own work .* yes$" "... and perfex -i says so"
 
 # --- while it is stopped ---
-number=$((number + 1))
-xenstore-write "/local/domain/$id/data/go" "$number $named again instructions:u,branches:u"
-until grep -q "^$number \(counting\|end\)" $tmp/guest; do sleep 0.1; done
+begin $named again instructions:u,branches:u
+until_says "\(counting\|end\)"
 policy count --deny $branches
-until grep -q "^$number end" $tmp/guest; do
-	kill -0 $domain 2>/dev/null || { fail "stopped events: the domain is gone" "$(tail -n 20 $tmp/guest)"; exit 1; }
-	sleep 0.1
-done
+until_says end
 OUT=$(sed -n "s/^$number //p" $tmp/guest)
 match "$OUT" "^EACCES event branches:u: .*$filtered" "events that were stopped can't go on: which one it is"
 match "$OUT" '^kept$' "... and their counts stay"
@@ -209,16 +214,12 @@ match "$OUT" '^kept$' "... and their counts stay"
 takes_away() {
 	error=$1
 	shift
-	number=$((number + 1))
-	xenstore-write "/local/domain/$id/data/go" "$number /usr/lib/perfctr-tests/revoked"
-	until grep -q "^$number counting" $tmp/guest; do
-		kill -0 $domain 2>/dev/null || { fail "$*: the domain is gone" "$(tail -n 20 $tmp/guest)"; exit 1; }
-		sleep 0.1
-	done
+	begin /usr/lib/perfctr-tests/revoked
+	until_says counting
 	policy "$@"
-	until grep -q "^$number \(refused\|wrong\|end\)" $tmp/guest; do sleep 0.1; done
+	until_says "\(refused\|wrong\|end\)"
 	policy host --no-filter
-	until grep -q "^$number end" $tmp/guest; do sleep 0.1; done
+	until_says end
 	OUT=$(sed -n "s/^$number //p" $tmp/guest)
 	match "$OUT" "^lost (SIGSEGV )?$error\$" "$*: a program that counts is told that it is over"
 	match "$OUT" "^refused $error\$" "... and why it can't count any more"
@@ -232,14 +233,10 @@ takes_away EACCES count --allow $branches
 takes_away EPERM denied
 
 # perfex marks what it lost.
-number=$((number + 1))
-xenstore-write "/local/domain/$id/data/go" "$number endless"
-until grep -q "^$number counting" $tmp/guest; do
-	kill -0 $domain 2>/dev/null || { fail "the domain is gone" "$(tail -n 20 $tmp/guest)"; exit 1; }
-	sleep 0.1
-done
+begin endless
+until_says counting
 policy denied
-until grep -q "^$number end" $tmp/guest; do sleep 0.1; done
+until_says end
 OUT=$(sed -n "s/^$number //p" $tmp/guest)
 match "$OUT" "counted until an error only: .*host's policy does not allow it any more" \
 	"perfex says that the host's policy ended it"
@@ -247,13 +244,12 @@ match "$OUT" 'instructions:u .*\(incomplete\)' "... and marks the count"
 
 # A policy that is not stricter disturbs nobody: changed a hundred times.
 policy host --no-filter
-number=$((number + 1))
-xenstore-write "/local/domain/$id/data/go" "$number count instructions:u 2"
+begin count instructions:u 2
 for i in $(seq 50); do
 	xen-perfctr set guest count --allow $instructions
 	xen-perfctr set guest sample --deny $branches
 done
-until grep -q "^$number end" $tmp/guest; do sleep 0.1; done
+until_says end
 is "$(sed -n "/^$number end/d; s/^$number //p" $tmp/guest)" "status 0
 off 0" "policies that allow what is counted change no count"
 
