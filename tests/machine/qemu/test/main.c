@@ -165,7 +165,7 @@ struct frame {
 #define VECTOR_TIMER	0x41
 
 static volatile int fault_vector;
-static volatile u64 page_faults, steps, timer_ticks, pmis, pmi_rip, int82s;
+static volatile u64 page_faults, steps, timer_ticks, timer_rsi, pmis, pmi_rip, int82s;
 
 static volatile u32 *apic(u32 reg)
 {
@@ -263,7 +263,8 @@ void handle_trap(struct frame *f)
 			*apic(0xb0) = 0;
 		return;
 	case VECTOR_TIMER:
-		timer_ticks++;
+		if (!timer_ticks++)
+			timer_rsi = f->rsi;
 		*apic(0xb0) = 0;
 		return;
 	case 0x80:
@@ -547,8 +548,8 @@ static void test_registers(void)
 		check("PERF_CAPABILITIES", 0x345, rdmsr(0x345),
 		      conf.full_width ? BIT(13) : 0);
 		check("MISC_ENABLE", 0x1a0, rdmsr(0x1a0) & 0x1880, 0x1880);
-		check_register("reserved bit of DEBUGCTL", DEBUGCTL, 0x1843, 0,
-			       64);
+		check_register("reserved bit of DEBUGCTL", DEBUGCTL,
+			       conf.version < 2 ? 0x43 : 0x1843, 0, 64);
 	}
 	if (has_global()) {
 		check_register("reserved bit of GLOBAL_CTRL", GLOBAL_CTRL,
@@ -592,7 +593,8 @@ static void test_cpuid(void)
 		      conf.perfmonv2);
 		if (conf.perfmonv2) {
 			cpuid(0x80000022, r);
-			check("PerfMonV2", 0, r[0], 1);
+			/* PerfMonV2, and that freezing is there */
+			check("PerfMonV2", 0, r[0], 5);
 			check("counters", 0, r[1], 6);
 		}
 		return;
@@ -1055,6 +1057,92 @@ static void test_masked_overflow(void)
 	}
 	check("interrupts", 1, pmis, 0);
 	check("mask bit of LVTPC", 1, *apic(0x340) >> 16 & 1, 0);
+
+	/* and none through a local APIC that software has disabled */
+	stop_all();
+	*apic(0x340) = VECTOR_PMI;
+	*apic(0xf0) = 0xff;
+	wrmsr(counter_msr(0), -4ull);
+	if (has_global()) {
+		wrmsr(select_msr(0), sel);
+		run_sequence(sequence_nop, GLOBAL_CTRL, 1);
+	} else {
+		run_sequence(sequence_nop, select_msr(0), sel);
+	}
+	*apic(0xf0) = 0x1ff;
+	asm volatile("sti; nop; cli" : : : "memory");
+	check("interrupts", 2, pmis, 0);
+	stop_all();
+}
+
+/*
+ * A counter, which asks for no interrupt, overflows with the @k-th instruction from the
+ * WRMSR on that starts it: how it is started.
+ */
+static u32 overflow_quietly(unsigned k, u64 *value)
+{
+	u64 sel = event_select(INSN) | SEL_EN | SEL_OS;
+
+	stop_all();
+	wrmsr(counter_msr(0), 0 - (u64)k);
+	*value = has_global() ? 1 : sel;
+	if (!has_global())
+		return select_msr(0);
+	wrmsr(select_msr(0), sel);
+	return GLOBAL_CTRL;
+}
+
+/* ... while an interrupt waits: that is not put off. */
+static void test_pending_interrupt(void)
+{
+	const u64 n = 1000000;
+
+	for (unsigned k = 1; k <= 16; k++) {
+		u64 value, left = n;
+		u32 msr = overflow_quietly(k, &value);
+
+		timer_ticks = 0;
+		/* to itself */
+		*apic(0x300) = 1 << 18 | VECTOR_TIMER;
+		asm volatile("wrmsr\n\t"
+			     "sti\n\t"
+			     "nop\n"
+			     "1:\tdec %%rsi\n\t"
+			     "jnz 1b\n\t"
+			     "cli"
+			     : "+S" (left)
+			     : "c" (msr), "a" ((u32)value), "d" ((u32)(value >> 32))
+			     : "memory", "cc");
+		check("interrupts", k, timer_ticks, 1);
+		check("iterations left at the interrupt", k, timer_rsi, n);
+	}
+	stop_all();
+}
+
+/* ... while the CPU is halted: it stays so until an interrupt. */
+static void test_halt(void)
+{
+	*apic(0x3e0) = 0xb;
+	*apic(0x320) = VECTOR_TIMER;
+	for (unsigned k = 1; k <= 8; k++) {
+		u64 value;
+		u32 msr = overflow_quietly(k, &value);
+
+		timer_ticks = 0;
+		*apic(0x380) = 200000;
+		asm volatile("wrmsr\n\t"
+			     "sti\n\t"
+			     "hlt\n\t"
+			     "cli"
+			     : : "c" (msr), "a" ((u32)value), "d" ((u32)(value >> 32))
+			     : "memory");
+		check("halted until the interrupt", k, timer_ticks, 1);
+		*apic(0x380) = 0;
+		/* One that comes late all the same */
+		asm volatile("sti; nop; cli" : : : "memory");
+	}
+	*apic(0x320) = 0x10000;
+	stop_all();
 }
 
 static void test_fixed_overflow(void)
@@ -1768,6 +1856,8 @@ static const struct test {
 	{ "page walks, interrupts and page faults", test_walks },
 	{ "overflow interrupts at the instruction", test_overflow },
 	{ "masked overflow", test_masked_overflow },
+	{ "overflow beside an interrupt", test_pending_interrupt },
+	{ "overflow and HLT", test_halt },
 	{ "overflow of fixed counters", test_fixed_overflow },
 	{ "overflow with the instruction that leaves user mode",
 	  test_boundary_overflow },
