@@ -181,6 +181,26 @@ void perfctr_cpu_resume(void)
 		perfctr_thread_resume(t);
 }
 
+/* After the above: of vCPUs that were there before the guest was suspended. */
+void perfctr_cpu_resumed(void)
+{
+	struct perfctr_thread *t;
+	unsigned long flags;
+	unsigned int cpu;
+
+	/* The caller has cpus_read_lock(). */
+	mutex_lock(&cpu_mutex);
+	for_each_possible_cpu(cpu) {
+		t = per_cpu(cpu_counters, cpu);
+		if (!t || cpu_online(cpu))
+			continue;
+		local_irq_save(flags);
+		perfctr_thread_vcpu_absent(t);
+		local_irq_restore(flags);
+	}
+	mutex_unlock(&cpu_mutex);
+}
+
 /* On the vCPU that goes offline, interrupts off, while it still has counters. */
 void perfctr_cpu_offline(void)
 {

@@ -127,8 +127,9 @@ static long ioctl_attach(struct file *file, void __user *uarg)
 	how = arg.flags & PERFCTR_ATTACH_OWN ? ATTACHED | OWNS : ATTACHED;
 	err = bind(file, (void *)((unsigned long)t | how));
 	if (err) {
+		/* Also if we are being killed. */
 		if (arg.flags & PERFCTR_ATTACH_CREATE)
-			perfctr_remote_unlink(t);
+			perfctr_remote_unlink_group(t);
 		perfctr_thread_put(t);
 	}
 	return err;

@@ -376,7 +376,11 @@ int perfctr_group_prepare(const struct perfctr_thread *t,
 	nothing_yet(c);
 	if (!(flags & PERFCTR_CTL_INHERIT))
 		return 0;
-	if (!rcu_access_pointer(t->group) || !t->founder) {
+	/*
+	 * In this order: the thread itself may leave its group meanwhile, and
+	 * whoever sees that it is a founder sees no group that it has left.
+	 */
+	if (!smp_load_acquire(&t->founder) || !rcu_access_pointer(t->group)) {
 		c->group = alloc_group();
 		if (!c->group)
 			return -ENOMEM;
@@ -431,7 +435,9 @@ int perfctr_group_may_change(const struct perfctr_thread *t,
 	raw_spin_unlock(&g->lock);
 	if (alone)
 		return 0;
-	if (control->preserve == BIT_ULL(control->nr) - 1 &&
+	/* Ticks alone, and stopped: there is no bit that would keep them. */
+	if ((control->nr || t->setup.tsc) &&
+	    control->preserve == BIT_ULL(control->nr) - 1 &&
 	    same_counters(t, &c->setup) &&
 	    !(control->flags & PERFCTR_CTL_RECORDS) == !READ_ONCE(g->want_records))
 		return 0;
@@ -488,7 +494,7 @@ void perfctr_group_change(struct perfctr_thread *t, struct perfctr_change *c)
 
 	if (likely(!c->grouped)) {
 		if (likely(!g)) {
-			t->founder = true;
+			smp_store_release(&t->founder, true);
 			return;
 		}
 		/* Its own thread has got it one since. */
@@ -517,7 +523,8 @@ void perfctr_group_change(struct perfctr_thread *t, struct perfctr_change *c)
 		if (t->ring)
 			perfctr_ring_wake(t->ring);
 	}
-	t->founder = true;
+	/* Pairs with acquire: it is seen to have left before it is a founder. */
+	smp_store_release(&t->founder, true);
 	if (!c->group)
 		return;
 	g = c->group;
@@ -571,15 +578,15 @@ static void read_alone(struct perfctr_thread *t, struct perfctr_dev_group *out)
 
 int perfctr_group_read(struct perfctr_thread *t, struct perfctr_dev_group *out)
 {
-	struct perfctr_group *g = group_get(t);
 	struct perfctr_dev_sums sums;
 	struct perfctr_thread *m;
+	struct perfctr_group *g;
 	unsigned long flags;
 
-	if (!READ_ONCE(t->founder)) {
-		group_put(g);
+	/* First: a founder's group is not one that it has inherited. */
+	if (!smp_load_acquire(&t->founder))
 		return -ENOENT;
-	}
+	g = group_get(t);
 	perfctr_vcpu_fold_running(t, g);
 	if (!g) {
 		read_alone(t, out);
@@ -601,15 +608,14 @@ int perfctr_group_next_record(struct perfctr_thread *t,
 			      struct perfctr_dev_record *out)
 {
 	struct pid_namespace *ns = task_active_pid_ns(current);
-	struct perfctr_group *g = group_get(t);
 	struct perfctr_record *r;
+	struct perfctr_group *g;
 	unsigned long flags;
 	int err = 0;
 
-	if (!READ_ONCE(t->founder)) {
-		group_put(g);
+	if (!smp_load_acquire(&t->founder))
 		return -ENOENT;
-	}
+	g = group_get(t);
 	if (!g)
 		return -EINVAL;
 	if (!READ_ONCE(g->want_records)) {

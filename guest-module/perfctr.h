@@ -103,6 +103,7 @@ struct perfctr_setup {
  * @in_force: has a control, be it that it failed: counted as such
  * @shown: @page says that what is in @setup.load runs
  * @whole_vcpu: not a thread's, but of all that runs on one vCPU
+ * @attached: others may stop it, be it while its thread reads its page
  * @final_nr: of the control with which the thread exited
  * @final_flags: ... its flags
  * @founder: of @group, if there is one; false: inherited
@@ -142,6 +143,7 @@ struct perfctr_thread {
 	bool in_force;
 	bool shown;
 	bool whole_vcpu;
+	bool attached;
 	u32 final_nr;
 	u32 final_flags;
 	bool founder;
@@ -203,6 +205,7 @@ void perfctr_thread_live_put(void);
 int perfctr_thread_register(struct perfctr_thread *t, struct task_struct *task);
 struct perfctr_thread *perfctr_thread_create(void);
 void perfctr_thread_get(struct perfctr_thread *t);
+void perfctr_thread_attached(struct perfctr_thread *t);
 void perfctr_thread_put(struct perfctr_thread *t);
 int perfctr_thread_control(struct perfctr_thread *t, struct perfctr_change *c);
 /* The three parts of the above. */
@@ -226,6 +229,7 @@ void perfctr_thread_fold(struct perfctr_thread *t);
 void perfctr_thread_interrupt(struct perfctr_thread *t);
 void perfctr_thread_slice(struct perfctr_thread *t);
 void perfctr_thread_vcpu_gone(struct perfctr_thread *t);
+void perfctr_thread_vcpu_absent(struct perfctr_thread *t);
 void perfctr_thread_pause(struct perfctr_thread *t);
 void perfctr_thread_resume(struct perfctr_thread *t);
 bool perfctr_thread_exclude(void);
@@ -340,6 +344,7 @@ int perfctr_cpu_control(const struct perfctr_dev_cpu *arg);
 int perfctr_cpu_read(struct perfctr_dev_cpu *arg);
 void perfctr_cpu_offline(void);
 void perfctr_cpu_resume(void);
+void perfctr_cpu_resumed(void);
 
 /* device.c */
 int perfctr_device_init(void);

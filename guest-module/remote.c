@@ -90,6 +90,8 @@ struct attach {
 	const struct mm_struct *mm;	/* of @mem_fd: only compared */
 	bool create;
 	struct perfctr_thread *t;	/* in: the new one; out: with a reference */
+	bool reading;			/* perhaps, all counters without a look at each */
+	u32 sequence;			/* of its page then */
 };
 
 /* The address space for which @file was opened as /proc/TID/mem, or NULL. */
@@ -134,8 +136,30 @@ static int attach_stopped(void *arg)
 	if (!t)
 		return -ESRCH;
 	perfctr_thread_get(t);
+	a->reading = t->page->all_running && task_is_running(a->task);
+	perfctr_thread_attached(t);
+	a->sequence = t->page->sequence;
 	a->t = t;
 	return 0;
+}
+
+/*
+ * The thread may be in the midst of a read that began before it was attached to,
+ * and would execute RDPMC of a counter that the caller stops.  It is through
+ * with that soon after it is switched in, where start() makes a new sequence.
+ * A thread that waits for a CPU for longer than this keeps nobody waiting.
+ */
+#define READING_JIFFIES	10
+
+static void await_reader(const struct attach *a)
+{
+	unsigned int i;
+
+	for (i = 0; i < READING_JIFFIES && !fatal_signal_pending(current); i++) {
+		if (READ_ONCE(a->t->page->sequence) != a->sequence)
+			return;
+		schedule_timeout_killable(1);
+	}
 }
 
 static int attach(struct attach *a)
@@ -151,6 +175,7 @@ static int attach(struct attach *a)
 		if (!a->t)
 			return -ENOMEM;
 		a->t->founder = true;
+		a->t->attached = true;
 		perfctr_thread_live_get();
 	}
 	err = stop_machine_for(attach_stopped, a);
@@ -158,6 +183,8 @@ static int attach(struct attach *a)
 		perfctr_thread_live_put();
 		perfctr_thread_put(a->t);
 	}
+	if (!err && a->reading)
+		await_reader(a);
 	return err;
 }
 

@@ -34,6 +34,7 @@
  * struct ring_cpu - one CPU's
  * @page: what user space maps; the data follows
  * @head: bytes written
+ * @was_half_full: before what is written now
  * @lost: records for which there was no room
  * @untold: ... of them, since the last RING_LOST
  * @skipped: overflows that were not interrupted for
@@ -43,6 +44,7 @@
 struct ring_cpu {
 	struct perfctr_ring_page *page;
 	u64 head;
+	bool was_half_full;
 	u64 lost;
 	u64 untold;
 	u64 skipped;
@@ -348,6 +350,8 @@ void *perfctr_ring_reserve(struct perfctr_ring *ring, u16 type, u16 flags,
 	struct ring_cpu *rc = &ring->cpu[smp_processor_id()];
 	struct perfctr_ring_record *record = NULL;
 
+	/* Padding may be what crosses the half. */
+	rc->was_half_full = is_half_full(ring, rc);
 	if (unlikely(rc->untold)) {
 		struct perfctr_ring_lost *lost = reserve(ring, rc, sizeof(*lost));
 
@@ -379,11 +383,10 @@ void *perfctr_ring_reserve(struct perfctr_ring *ring, u16 type, u16 flags,
 void perfctr_ring_commit(struct perfctr_ring *ring, void *record, u32 size)
 {
 	struct ring_cpu *rc = &ring->cpu[smp_processor_id()];
-	bool was = is_half_full(ring, rc);
 
 	((struct perfctr_ring_record *)record)->size = size;
 	commit(ring, rc, size);
-	if (!was && is_half_full(ring, rc))
+	if (!rc->was_half_full && is_half_full(ring, rc))
 		irq_work_queue(&rc->wake);
 }
 

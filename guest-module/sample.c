@@ -331,7 +331,10 @@ static void suspend(struct perfctr_thread *t)
 	t->page->status |= PERFCTR_STATUS_SUSPENDED;
 }
 
-/* In @t's own context; no lock is held. */
+/*
+ * In @t's own context; no lock is held.  Of a real-time signal there may be too
+ * many in the queue: then it is sent when @t is switched in next.
+ */
 void perfctr_sample_signal(struct perfctr_thread *t)
 {
 	const int signo = t->setup.control.si_signo;
@@ -342,7 +345,8 @@ void perfctr_sample_signal(struct perfctr_thread *t)
 		info.si_signo = signo;
 		info.si_code = PERFCTR_SI_OVF;
 		info.si_pid = t->pending_signal;
-		send_sig_info(signo, &info, t->task);
+		if (send_sig_info(signo, &info, t->task))
+			return;
 	}
 	t->pending_signal = 0;
 }
@@ -396,6 +400,7 @@ int perfctr_sample_iresume(struct perfctr_thread *t)
 		if (t->overflow & BIT(i))
 			t->due[i] = t->page->counter[i].sum -
 				control->counter[i].ireset;
+	t->pending_signal = 0;
 	t->suspended = false;
 	t->page->status &= ~PERFCTR_STATUS_SUSPENDED;
 	t->counting = true;

@@ -173,10 +173,10 @@ static void page_start(struct perfctr_thread *t)
 		/*
 		 * Who reads all of them looks at each only without this: so not
 		 * where an overflow may stop them in the middle of it, and the
-		 * thread goes on without its signal first.
+		 * thread goes on without its signal first, or whoever attached.
 		 */
-		page->all_running = s->slots == 1 && (!s->sampling || t->ring) ?
-			s->load.nr : 0;
+		page->all_running = s->slots == 1 && !t->attached &&
+			(!s->sampling || t->ring) ? s->load.nr : 0;
 	}
 	t->shown = true;
 }
@@ -214,16 +214,10 @@ static void drop_control(struct perfctr_thread *t)
 	}
 }
 
-/*
- * Counting ends here, for a reason the program has to see.  The sums stay what
- * they were when they were last known to be right.  May be in sched_out.
- */
-static void fail(struct perfctr_thread *t, int err)
+/* As fail(), of a set that runs nowhere. */
+static void fail_stopped(struct perfctr_thread *t, int err)
 {
 	struct perfctr_page *page = t->page;
-
-	perfctr_vcpu_set_running(NULL);
-	perfctr_vcpu_forget();
 
 	raw_write_seqcount_begin(&t->seq);
 	page->status = PERFCTR_STATUS_ERROR;
@@ -231,6 +225,17 @@ static void fail(struct perfctr_thread *t, int err)
 	page->sequence++;
 	drop_control(t);
 	raw_write_seqcount_end(&t->seq);
+}
+
+/*
+ * Counting ends here, for a reason the program has to see.  The sums stay what
+ * they were when they were last known to be right.  May be in sched_out.
+ */
+static void fail(struct perfctr_thread *t, int err)
+{
+	perfctr_vcpu_set_running(NULL);
+	perfctr_vcpu_forget();
+	fail_stopped(t, err);
 }
 
 /* The control that was loaded is not there any more. */
@@ -778,6 +783,7 @@ static void inherit(struct perfctr_thread *parent, struct task_struct *child)
 	t->on_exec = parent->on_exec;
 	t->counting = parent->counting || parent->suspended;
 	t->cloexec = parent->cloexec;
+	t->attached = parent->attached;
 	if (t->setup.slots > 1) {
 		perfctr_slots_load(&t->setup, 0);
 		perfctr_slots_reset(t);
@@ -828,6 +834,23 @@ void perfctr_thread_fork(struct perfctr_thread *parent,
 void perfctr_thread_get(struct perfctr_thread *t)
 {
 	kref_get(&t->ref);
+}
+
+/*
+ * Others may stop @t's counters, and those of what inherits from it, while its
+ * thread reads them.  It is kept from running.
+ */
+void perfctr_thread_attached(struct perfctr_thread *t)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	raw_write_seqcount_begin(&t->seq);
+	t->attached = true;
+	t->page->all_running = 0;
+	t->page->sequence++;
+	raw_write_seqcount_end(&t->seq);
+	local_irq_restore(flags);
 }
 
 static void free_rcu_fn(struct rcu_head *rcu)
@@ -1200,6 +1223,13 @@ void perfctr_thread_vcpu_gone(struct perfctr_thread *t)
 {
 	if (is_running(t) && !stop(t))
 		fail(t, -ENXIO);
+}
+
+/* Its vCPU went away while the guest was suspended, and is not back.  IRQs off. */
+void perfctr_thread_vcpu_absent(struct perfctr_thread *t)
+{
+	if (t->counting)
+		fail_stopped(t, -ENXIO);
 }
 
 /* As of its last fold. */

@@ -509,6 +509,7 @@ static int resume(struct device *unused)
 	WRITE_ONCE(suspended, false);
 	/* Only now, as whole vCPUs that counted end with an error where there is no page. */
 	on_each_cpu(resume_cpu, NULL, 1);
+	perfctr_cpu_resumed();
 	cpus_read_unlock();
 	return 0;
 }

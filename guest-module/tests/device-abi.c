@@ -1278,6 +1278,23 @@ static void test_groups(void)
 	end(pid);
 	works(control(fd, &c), "CONTROL when they are gone");
 
+	/* No bit of @preserve is for the ticks. */
+	other = c;
+	other.nr = 0;
+	works(control(fd, &other), "CONTROL of the TSC only");
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		pause();
+		_exit(0);
+	}
+	ioctl(fd, PERFCTR_IOC_STOP);
+	g = group(fd);
+	fails(control(fd, &other), EBUSY, "once more after STOP, while others live");
+	ok(group(fd).sums.tsc >= g.sums.tsc, "no tick is lost");
+	end(pid);
+	control(fd, &c);
+
 	churn_stop = false;
 	pthread_create(&t, NULL, churn_reader, &fd);
 	for (i = 0, good = 0; i < 300; i++) {

@@ -36,13 +36,13 @@
  * interrupted themselves.  vperfctr_control, _stop, _unlink and _close must
  * not be called from a handler that may have interrupted a read: the read
  * would go on to execute RDPMC without a counter (SIGSEGV).
- * The same can happen to a thread that reads its own counters while another
- * process stops or changes them (rvperfctr_*): stop the thread before.  And
- * rarely, if just between the few instructions of a read the host takes the
- * counters away: its policy has changed, or the guest has come to a host with
- * another PMU.  (What comes after that is an error of vperfctr_read_ctrs().)  A
- * program that must not end then has a handler of SIGSEGV that leaves the read
- * by siglongjmp(), or asks the kernel (vperfctr_read_state()).
+ * Rarely the same happens if in the midst of a read, between a look at a counter
+ * and RDPMC, somebody else takes the counters away: another process that stops
+ * or changes them (rvperfctr_*; it can stop the thread before), or the host, if
+ * its policy has changed or the guest has come to a host with another PMU.
+ * (What comes after that is an error of vperfctr_read_ctrs().)  A program that
+ * must not end then has a handler of SIGSEGV that leaves the read by
+ * siglongjmp(), or asks the kernel (vperfctr_read_state()).
  *
  * What a count is: events from the control on, while the thread runs; nothing
  * that another thread, another guest or Xen does, and of user and kernel mode

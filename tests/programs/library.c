@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * library [group | remote | whole | stopped]
+ * library [group | remote | reader | whole | stopped]
  *
  * What libperfctr offers beside the calling thread's plain counters, in TAP:
  * groups and slots, another thread's counters, whole CPUs, and reads that are
@@ -428,6 +428,100 @@ static void test_remote(void)
 	test_remote_rings();
 }
 
+/* ------------- another thread, which reads its counters itself ----------- */
+
+#define STOPS 300
+
+static struct vperfctr_control four_counters(void)
+{
+	struct vperfctr_control control = instructions();
+	struct perfctr_cpu_control *cpu = &control.cpu_control;
+	unsigned int i;
+
+	cpu->tsc_on = 1;
+	cpu->nractrs = 4;
+	for (i = 1; i < 4; i++) {
+		cpu->pmc_map[i] = i;
+		cpu->evntsel[i] = cpu->evntsel[0];
+	}
+	return control;
+}
+
+/*
+ * On one CPU, which has the counters loaded also after they were stopped, as
+ * somebody else counts: so RDPMC of what a read has looked at is allowed.
+ */
+static void read_for_ever(int answer)
+{
+	struct vperfctr_control control = four_counters();
+	struct perfctr_sum_ctrs sums;
+	struct vperfctr *self = NULL;
+
+	if (!pin(0, 0))
+		self = vperfctr_open();
+	if (!self || vperfctr_control(self, &control) < 0)
+		_exit(2);
+	if (write(answer, "", 1) != 1)
+		_exit(2);
+	while (!vperfctr_read_ctrs(self, &sums))
+		;
+	_exit(3);
+}
+
+/* A tool that stops and changes a program's counters is no reason for it to end. */
+static void test_reader(void)
+{
+	struct vperfctr_control control = four_counters();
+	struct perfctr_sum_ctrs sums;
+	struct vperfctr *self = vperfctr_open();
+	struct rvperfctr *handle;
+	struct worker worker;
+	int answer[2], status;
+	unsigned int i;
+	bool good;
+
+	if (!self || vperfctr_control(self, &control) < 0)
+		die("vperfctr_control");
+	if (pipe(answer) < 0)
+		die("pipe");
+	worker.pid = fork();
+	if (worker.pid < 0)
+		die("fork");
+	if (!worker.pid)
+		read_for_ever(answer[1]);
+	close(answer[1]);
+	worker.answer = answer[0];
+	await(&worker);
+	handle = rvperfctr_open(worker.pid);
+	if (!handle)
+		die("rvperfctr_open");
+	for (i = 0; i < STOPS; i++) {
+		if (rvperfctr_stop(handle) < 0)
+			break;
+		usleep(1000);
+		if (rvperfctr_control(handle, &control) < 0)
+			break;
+		usleep(1000);
+	}
+	status = 0;
+	if (waitpid(worker.pid, &status, WNOHANG) < 0)
+		die("waitpid");
+	ok(i == STOPS && !status,
+	   "stopped %u times while it reads (status 0x%x)", i,
+	   (unsigned int)status);
+	good = !rvperfctr_stop(handle) && !rvperfctr_read_ctrs(handle, &sums);
+	ok(good && sums.pmc[0] && sums.pmc[1] == sums.pmc[0] &&
+		   sums.pmc[2] == sums.pmc[0] && sums.pmc[3] == sums.pmc[0],
+	   "and its counters have stopped at once (%llu %llu %llu %llu)",
+	   sums.pmc[0], sums.pmc[1], sums.pmc[2], sums.pmc[3]);
+	kill(worker.pid, SIGKILL);
+	waitpid(worker.pid, &status, 0);
+	rvperfctr_close(handle);
+	close(worker.answer);
+	vperfctr_unlink(self);
+	vperfctr_close(self);
+}
+
 /* -------------------------------- whole CPUs ------------------------------ */
 
 static int try_whole(pid_t unused)
@@ -580,6 +674,7 @@ int main(int argc, char **argv)
 	} parts[] = {
 		{"group", test_group},
 		{"remote", test_remote},
+		{"reader", test_reader},
 		{"whole", test_whole},
 		{"stopped", test_stopped},
 	};
@@ -594,7 +689,8 @@ int main(int argc, char **argv)
 		found++;
 	}
 	if (!found || argc > 2) {
-		fputs("usage: library [group | remote | whole | stopped]\n", stderr);
+		fputs("usage: library [group | remote | reader | whole | stopped]\n",
+		      stderr);
 		return 2;
 	}
 	printf("1..%u\n", tests);

@@ -4,8 +4,9 @@
  * rings worker KO [ROUNDS]
  *
  * Rings of samples, without libperfctr, in TAP: with slots of which only one samples, with the
- * kernel's addresses, of another thread, of a group that all have left, and how much memory they may
- * take; and that an overflow is told at once which no interrupt has found.  As root.
+ * kernel's addresses, of another thread, of a group that all have left, when they wake their reader,
+ * and how much memory they may take; and that an overflow is told at once which no interrupt has found.
+ * As root.
  *
  * "worker": programs with so many mappings that the module still looks at them when they have been
  * killed; it is removed then, and KO loaded again.
@@ -353,6 +354,90 @@ static void test_last(void)
 	close(poller.fd);
 }
 
+/* Samples of a thread of its own, one or three when @in says so. */
+static __attribute__((noreturn)) void sample_by_command(int fd, int in, int out)
+{
+	struct perfctr_dev_control control = {.nr = 2};
+	unsigned int nr;
+	char byte;
+
+	control.counter[0] = counter(INSTRUCTIONS, USR, 10007, 0);
+	control.counter[1] = counter(INSTRUCTIONS, USR, 0, 0);
+	control.counter[1].index = 1;
+	if (pin(0, 0) || ioctl(fd, PERFCTR_IOC_CREATE) || give_ring(fd, 1) ||
+	    ioctl(fd, PERFCTR_IOC_CONTROL, &control))
+		_exit(1);
+	do {
+		nr = 1;
+		if (read(in, &byte, 1) != 1)
+			_exit(0);
+		if (byte == 'w') {
+			/* Who says so waits by then. */
+			usleep(300000);
+			nr = 3;
+		}
+		spin(nr * 5100);
+	} while (write(out, &byte, 1) == 1);
+	_exit(1);
+}
+
+/* A record that does not fit before the ring's end makes it half full by what it leaves there. */
+static void test_half(void)
+{
+	struct pollfd poller = {.fd = device(), .events = POLLIN};
+	struct perfctr_ring_page *ring;
+	int to[2], from[2], nr = -1;
+	uint64_t head, step = 0, to_end = 0;
+	struct timespec begin;
+	unsigned int i;
+	long took = 0;
+	pid_t pid;
+	char byte;
+
+	if (pipe(to) || pipe(from))
+		die("pipe");
+	pid = fork();
+	if (!pid) {
+		close(to[1]);
+		sample_by_command(poller.fd, to[0], from[1]);
+	}
+	close(to[0]);
+	close(from[1]);
+	if (write(to[1], "1", 1) != 1 || read(from[0], &byte, 1) != 1)
+		die("a child");
+	ring = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, poller.fd,
+		    (off_t)PERFCTR_RING_OFFSET(0));
+	if (ring == MAP_FAILED)
+		die("mmap");
+	for (i = 0; i < 500; i++) {
+		head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
+		__atomic_store_n(&ring->tail, head, __ATOMIC_RELEASE);
+		to_end = ring->size - (head & (ring->size - 1));
+		if (step && to_end < step)
+			break;
+		if (write(to[1], "1", 1) != 1 || read(from[0], &byte, 1) != 1)
+			die("a child");
+		/* Until there is one: the last sample's size. */
+		step = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE) - head;
+	}
+	ok(step && to_end < step, "%u bytes to the ring's end, where a sample has %u",
+	   (unsigned int)to_end, (unsigned int)step);
+	/* It is as if the reader was late: what is there once more is good. */
+	__atomic_store_n(&ring->tail, ring->head - ring->size / 2 + 8, __ATOMIC_RELEASE);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	if (write(to[1], "w", 1) == 1)
+		nr = poll(&poller, 1, 20000);
+	took = ms_since(&begin);
+	/* It looks once more when its time is over. */
+	ok(nr == 1 && poller.revents == POLLIN && took < 15000, "half full: POLLIN at once (%ld ms)", took);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	munmap(ring, 2 * 4096);
+	close(to[1]);
+	close(from[0]);
+	close(poller.fd);
+}
+
 static volatile sig_atomic_t overflows, enough;
 static int sampled_fd;
 
@@ -430,6 +515,41 @@ static void test_stopped(void)
 	ok(!suspended, "never suspended without it (%u times)", suspended);
 	ioctl(sampled_fd, PERFCTR_IOC_UNLINK);
 	munmap((void *)page, 4096);
+	close(sampled_fd);
+}
+
+/*
+ * A real-time signal for which there is no room in the queue, as the user has too many in it, comes when
+ * there is: else nobody would resume.
+ */
+static void test_queue(void)
+{
+	struct sigaction action = {.sa_handler = overflow};
+	struct perfctr_dev_control control = {.nr = 1, .si_signo = SIGRTMIN + 1};
+	struct rlimit before;
+	int i, early;
+
+	sampled_fd = device();
+	sigaction(control.si_signo, &action, NULL);
+	control.counter[0] = counter(INSTRUCTIONS, USR, 100003, 0);
+	if (getrlimit(RLIMIT_SIGPENDING, &before) ||
+	    setrlimit(RLIMIT_SIGPENDING, &(struct rlimit){0, before.rlim_max}))
+		die("RLIMIT_SIGPENDING");
+	overflows = 0;
+	enough = 1000;
+	if (ioctl(sampled_fd, PERFCTR_IOC_CREATE) || ioctl(sampled_fd, PERFCTR_IOC_CONTROL, &control))
+		die("PERFCTR_IOC_CONTROL");
+	spin(200000);
+	early = overflows;
+	if (setrlimit(RLIMIT_SIGPENDING, &before))
+		die("RLIMIT_SIGPENDING");
+	for (i = 0; i < 100 && !overflows; i++)
+		usleep(1000);
+	i = overflows;
+	spin(200000);
+	ok(!early && i && overflows > i, "a signal that can't be queued comes later (%d, %d, %d)", early, i,
+	   (int)overflows);
+	ioctl(sampled_fd, PERFCTR_IOC_UNLINK);
 	close(sampled_fd);
 }
 
@@ -572,7 +692,9 @@ int main(int argc, char **argv)
 	test_memory();
 	test_remote();
 	test_last();
+	test_half();
 	test_stopped();
+	test_queue();
 	printf("1..%u\n", tests);
 	return !!failures;
 }

@@ -14,7 +14,9 @@
  * to a set gives struct perfctr_page; ENOENT: it is not bound.  The counters
  * are shown in their thread's address space only.  In any other, as in the
  * child that inherits the mapping by fork(), the page has nr 0, STATUS_ERROR
- * and error -ESRCH: ask with PERFCTR_IOC_READ.
+ * and error -ESRCH: ask with PERFCTR_IOC_READ.  (What a vfork's child has
+ * mapped, and looked at, before it executes a program stays as it is in its
+ * parent's: nothing there is true of the parent, which should unmap it.)
  *
  * A handle is bound once, for its lifetime.  When its set has ended, READ goes
  * on to return the final counts; CONTROL, STOP and UNLINK are ENOENT, CREATE,
@@ -92,7 +94,8 @@ struct perfctr_page {
 	/*
 	 * @nr while every counter and the TSC run, and nothing but an error will
 	 * stop them; else 0: one comparison tells a reader whether it needs to
-	 * look at each of them.  0 for a set that samples without a ring.
+	 * look at each of them.  0 for a set that samples without a ring, and
+	 * from an ATTACH on: its handle may stop them at any time.
 	 */
 	__u32 all_running;
 	__u32 reserved0;
