@@ -286,8 +286,8 @@ int vperfctr_read_ctrs(const struct vperfctr *self,
 
 /*
  * The same through the kernel, and the control in force; either pointer may
- * be NULL.  Entries that the control does not have are zero in both.
- *   ENOENT      the counters were unlinked
+ * be NULL.  Entries that the control does not have are zero in both.  After
+ * vperfctr_unlink() the final counts, and no control.
  *   EPROTO      more than the structures can say: more entries than they hold,
  *               or (@control) slots or Xen's own execution
  */
@@ -435,8 +435,8 @@ int vperfctr_read_sums(const struct vperfctr *self, struct vperfctr_sums *sums);
  * vperfctr_control_group(); of the thread alone if that did not ask for
  * inheritance.  Exact for each member, also for those that run at the moment,
  * which are interrupted for it.  That members' counts are incomplete is not an
- * error: @sums tells.
- *   ENOENT      the counters were unlinked, or were inherited themselves
+ * error: @sums tells.  After vperfctr_unlink() the last ones.
+ *   ENOENT      the counters were inherited themselves
  *   EPROTO      as above
  */
 int vperfctr_read_group(const struct vperfctr *self,
@@ -633,7 +633,8 @@ struct vperfctr_rings_totals {
  *   ENOBUFS     more memory than RLIMIT_MEMLOCK and 1 MiB for each CPU, in all
  *               of the user's rings; CAP_IPC_LOCK lifts the limit
  *   ENOMEM, EMFILE
- * Returns NULL on error.
+ * Returns NULL on error.  After ENOMEM, EMFILE or EPROTO the counters may have the
+ * rings all the same: then NULL maps them.
  */
 struct vperfctr_rings *
 vperfctr_rings_open(const struct vperfctr *self,

@@ -141,31 +141,63 @@ static int attach_thread(struct attached *attached, int tid,
 	return 0;
 }
 
+/* The threads of a process: errno value, or 0 and *@tids, to be freed. */
+static int list_threads(int pid, int **tids, size_t *nr)
+{
+	const struct dirent *entry;
+	size_t room = 0;
+	char path[32];
+	int error = 0;
+	DIR *dir;
+
+	*tids = NULL;
+	*nr = 0;
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	if (!dir)
+		return errno;
+	while ((entry = readdir(dir))) {
+		int tid = atoi(entry->d_name), *more;
+
+		if (tid <= 0)
+			continue;
+		if (*nr == room) {
+			room += 64;
+			more = reallocarray(*tids, room, sizeof(*more));
+			if (!more) {
+				error = ENOMEM;
+				break;
+			}
+			*tids = more;
+		}
+		(*tids)[(*nr)++] = tid;
+	}
+	closedir(dir);
+	return error;
+}
+
 /*
  * Those threads of the process that we don't have.  *@found: how many that
- * were.  On a @first look nobody can have inherited counters from us; later
- * whoever has some has ours.
+ * were.  On a @first look nobody can have inherited counters from us, as all
+ * threads are listed before the first of them is attached to; later whoever has
+ * some has ours.
  */
 static int attach_new_threads(struct attached *attached, int pid,
 			      const struct perfctr_dev_control *control,
 			      bool first, unsigned int *found)
 {
-	const struct dirent *entry;
-	char path[32];
-	int error = 0;
-	DIR *dir;
+	size_t nr, i;
+	int *tids, error;
 
 	*found = 0;
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
-	if (!dir)
-		return first ? errno : 0;
-	while (!error && (entry = readdir(dir))) {
-		int tid = atoi(entry->d_name);
-
-		if (tid <= 0 || knows(attached, tid))
+	error = list_threads(pid, &tids, &nr);
+	/* It has ended meanwhile. */
+	if (error && error != ENOMEM && !first)
+		error = 0;
+	for (i = 0; !error && i < nr; i++) {
+		if (knows(attached, tids[i]))
 			continue;
-		error = attach_thread(attached, tid, control);
+		error = attach_thread(attached, tids[i], control);
 		if (!error)
 			++*found;
 		/* It has ended meanwhile. */
@@ -173,7 +205,7 @@ static int attach_new_threads(struct attached *attached, int pid,
 		    (error == EEXIST && !first))
 			error = 0;
 	}
-	closedir(dir);
+	free(tids);
 	return error;
 }
 

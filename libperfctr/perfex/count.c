@@ -125,7 +125,8 @@ static struct report make_report(const struct count *count,
 	};
 }
 
-static void series_add(struct series *series, const struct result *result)
+static void series_add(struct series *series, const struct result *result,
+		       bool estimates)
 {
 	const struct perfctr_dev_sums *sums = &result->group.sums;
 	unsigned int i;
@@ -134,8 +135,17 @@ static void series_add(struct series *series, const struct result *result)
 	stats_add(&series->seconds, result->seconds);
 	stats_add(&series->tsc, (double)sums->tsc);
 	stats_add(&series->stolen, (double)sums->stolen);
-	for (i = 0; i < PERFCTR_MAX_COUNTERS; i++)
-		stats_add(&series->events[i], (double)sums->pmc[i]);
+	for (i = 0; i < PERFCTR_MAX_COUNTERS; i++) {
+		uint64_t number = sums->pmc[i];
+
+		/* The deviation is that of what is printed. */
+		if (estimates && !sums->loaded[i])
+			continue;
+		if (estimates)
+			number = perfctr_estimate(number, sums->tsc,
+						  sums->loaded[i]);
+		stats_add(&series->events[i], (double)number);
+	}
 }
 
 /* Returns perfex's own status. */
@@ -324,6 +334,9 @@ static void finish(struct count *count, struct result *result)
 			count->options->delay_ms);
 		fprintf(stderr, "perfex: %s\n", message.text);
 	}
+	/* What was counted in the delay has to go. */
+	if (!result->read_error)
+		result->read_error = count->base.read_error;
 	if (result->read_error)
 		return;
 	if (count->options->interval_ms && count->pace.begun) {
@@ -417,7 +430,8 @@ static void add_run(struct count *count, struct result *result)
 		result_free(result);
 		return;
 	}
-	series_add(&count->series, result);
+	series_add(&count->series, result,
+		   count->options->multiplex && count->options->scale);
 	group_add(&total->group, &result->group);
 	total->seconds += result->seconds;
 	if (result->first_error)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -92,7 +93,7 @@ int writer_append(struct writer *writer, enum chunk_type type,
 		{(char *)(uintptr_t)zeros, padding(size)},
 	};
 
-	if (size > UINT32_MAX - 8)
+	if (size > CHUNK_MAX)
 		return EFBIG;
 	head.crc = checksum(&head, payload);
 	return append(writer, iov, 3);
@@ -176,7 +177,8 @@ int reader_next(struct reader *reader, struct chunk *chunk)
 		return -1;
 	memcpy(&head, reader->data + reader->at, sizeof(head));
 	left -= sizeof(head);
-	if (head.size > left || padding(head.size) > left - head.size)
+	if (head.size > CHUNK_MAX || head.size > left ||
+	    padding(head.size) > left - head.size)
 		return -1;
 	chunk->type = head.type;
 	chunk->size = head.size;
@@ -185,4 +187,31 @@ int reader_next(struct reader *reader, struct chunk *chunk)
 		return -1;
 	reader->at += sizeof(head) + head.size + padding(head.size);
 	return 1;
+}
+
+/* ------------------------- what a profile is about ----------------------- */
+
+int open_regular(const char *path, uint64_t *ino, const char **problem)
+{
+	char again[32];
+	struct stat stat;
+	int fd, reader;
+
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0) {
+		*problem = strerror(errno);
+		return -1;
+	}
+	if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode)) {
+		*problem = "it is no regular file";
+		close(fd);
+		return -1;
+	}
+	/* The same file, whatever has its name by now. */
+	snprintf(again, sizeof(again), "/proc/self/fd/%d", fd);
+	reader = open(again, O_RDONLY | O_CLOEXEC);
+	*problem = strerror(errno);
+	*ino = stat.st_ino;
+	close(fd);
+	return reader;
 }

@@ -123,11 +123,15 @@ static size_t utf8(const unsigned char *text)
 	for (i = 1; i < size; i++)
 		if ((text[i] & 0xc0) != 0x80)
 			return 0;
-	/* Longer than needed, a surrogate, beyond the last character. */
+	/*
+	 * Longer than needed, a surrogate, beyond the last character; and what
+	 * is none in XML: U+FFFE, U+FFFF.
+	 */
 	if ((text[0] == 0xe0 && text[1] < 0xa0) ||
 	    (text[0] == 0xed && text[1] >= 0xa0) ||
 	    (text[0] == 0xf0 && text[1] < 0x90) ||
-	    (text[0] == 0xf4 && text[1] >= 0x90))
+	    (text[0] == 0xf4 && text[1] >= 0x90) ||
+	    (text[0] == 0xef && text[1] == 0xbf && text[2] >= 0xbe))
 		return 0;
 	return size;
 }
@@ -244,12 +248,21 @@ static void open_file(struct profile *profile, struct dso *dso)
 {
 	unsigned char id[BUILD_ID_MAX];
 	char problem[4 * BUILD_ID_MAX + 128];
+	const char *what;
+	uint64_t ino;
 	size_t size;
 	int fd;
 
-	fd = open(dso->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fd = open_regular(dso->path, &ino, &what);
 	if (fd < 0) {
-		dso->problem = intern(profile, strerror(errno));
+		dso->problem = intern(profile, what);
+		return;
+	}
+	/* All that is known of it then. */
+	if (!dso->build_id_size && ino != dso->ino) {
+		dso->problem =
+			"it is another file now, or could not be read when it was recorded";
+		close(fd);
 		return;
 	}
 	size = symbols_build_id(fd, id);
@@ -738,7 +751,10 @@ static bool take_info(struct profile *profile, const struct chunk *chunk)
 	profile->tsc_khz = info->tsc_khz;
 	profile->chain_depth = info->depth;
 	profile->split = info->split;
-	profile->time = info->time;
+	/* In nanoseconds it has 64 bits. */
+	profile->time = info->time >= 0 && info->time < INT64_MAX / 1000000000
+				? info->time
+				: 0;
 	for (i = 0; i < info->n_events; i++) {
 		profile->events[i].name =
 			intern(profile, info->events[i]->name);
@@ -812,6 +828,10 @@ static bool take_vdso(struct profile *profile, const struct chunk *chunk)
 
 	if (!vdso)
 		return false;
+	if (vdso->image.len > VDSO_MAX) {
+		data__vdso__free_unpacked(vdso, NULL);
+		return false;
+	}
 	memory->vdso_size = vdso->image.len;
 	memory->vdso = obstack_copy(&memory->stack, vdso->image.data,
 				    (int)vdso->image.len);
@@ -831,7 +851,9 @@ static bool take_end(struct profile *profile, const struct chunk *chunk)
 		profile->events[i].count = end->counts[i];
 		profile->events[i].counted = true;
 	}
-	profile->seconds = end->seconds;
+	/* Not a number, or more than nanoseconds in 64 bits can say. */
+	profile->seconds =
+		end->seconds >= 0 && end->seconds < 9e9 ? end->seconds : 0;
 	memory->end_lost = end->lost;
 	memory->end_skipped = end->skipped;
 	profile->damaged = end->damaged;
@@ -896,9 +918,9 @@ int profile_load(struct profile *profile, const char *path,
 	memset(profile, 0, sizeof(*profile));
 	if (reader_open(&profile->reader, path, message) < 0)
 		return -1;
-	profile->path = path;
 	memory = profile->memory = need(calloc(1, sizeof(*memory)));
 	obstack_init(&memory->stack);
+	profile->path = intern(profile, path);
 	memory->kernel_dso = find_kernel_dso(profile, "");
 	memory->unknown_dso = find_dso(profile, "[unknown]", 0);
 

@@ -72,6 +72,9 @@ struct reader {
 	size_t at; /* the next chunk */
 };
 
+/* More no chunk has: what says so is damaged, or made to do harm. */
+#define CHUNK_MAX (256u << 20)
+
 struct chunk {
 	uint32_t type;
 	uint32_t size;
@@ -85,7 +88,17 @@ void reader_close(struct reader *reader);
 /* 1: a chunk; 0: none follows; -1: what follows is not a whole chunk. */
 int reader_next(struct reader *reader, struct chunk *chunk);
 
+/*
+ * A file whose name somebody else has chosen: only a regular one is opened, as to
+ * open a device may do something.  A descriptor to read from, and its inode; or
+ * -1 and what is wrong.
+ */
+int open_regular(const char *path, uint64_t *ino, const char **problem);
+
 /* --------------------------------- recorder.c ---------------------------- */
+
+/* The vdso's image has not more. */
+#define VDSO_MAX (64 * 1024)
 
 /* Collects records and writes them in chunks. */
 struct recorder {

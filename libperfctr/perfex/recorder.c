@@ -21,7 +21,6 @@
 #include "profile.h"
 
 #define BUFFER_SIZE (64 * 1024)
-#define VDSO_MAX    (64 * 1024)
 
 _Static_assert(BUFFER_SIZE >= sizeof(struct record_entry) + PERFCTR_RECORD_MAX,
 	       "each record has room");
@@ -122,21 +121,12 @@ static int compare_files(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
-static bool is_file(int fd, uint64_t ino)
-{
-	struct stat stat;
-
-	/*
-	 * The device is not compared: an overlay shows another one than the
-	 * file has that is mapped.
-	 */
-	return !fstat(fd, &stat) && S_ISREG(stat.st_mode) && stat.st_ino == ino;
-}
-
 /* The file that a process has mapped; -1: it can't be had. */
 static int open_mapped(const struct vperfctr_record *record)
 {
 	char path[PERFCTR_RECORD_MAX + 64];
+	const char *problem;
+	uint64_t ino;
 	int try, fd;
 
 	for (try = 0; try < 3; try++) {
@@ -154,9 +144,12 @@ static int open_mapped(const struct vperfctr_record *record)
 				 record->mmap.start, record->mmap.end);
 			break;
 		}
-		/* Nor must a FIFO in its place hold us up. */
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		if (fd >= 0 && is_file(fd, record->mmap.ino))
+		fd = open_regular(path, &ino, &problem);
+		/*
+		 * The device is not compared: an overlay shows another one than
+		 * the file has that is mapped.
+		 */
+		if (fd >= 0 && ino == record->mmap.ino)
 			return fd;
 		if (fd >= 0)
 			close(fd);

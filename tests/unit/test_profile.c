@@ -639,12 +639,13 @@ static void test_odd_names(void **state)
 {
 	(void)state;
 	begin();
-	add_comm(10, 10, "a;b\n<\"&\xff\xc3\xa9", true);
+	/* The last is no character, and XML may not have it. */
+	add_comm(10, 10, "a;b\n<\"&\xff\xc3\xa9\xef\xbf\xbe", true);
 	add_mmap(10, 0x1000, 0x2000, 0, 9, "/no\nsuch/;x<y>&\x1b[31m\xfe");
 	add_sample(10, 10, 0x1000);
 	finish();
 	assert_string_equal(show(FORMAT_FOLDED, SORT_SYMBOL),
-			    "a:b?<\"&?\xc3\xa9;[:x<y>&?[31m?] 1\n");
+			    "a:b?<\"&?\xc3\xa9???;[:x<y>&?[31m?] 1\n");
 	show(FORMAT_FLAMEGRAPH, SORT_SYMBOL);
 	assert_has(text, "[;x&lt;y&gt;&amp;?[31m?]");
 	ask("python3 -c 'import sys, xml.dom.minidom as m; m.parse(sys.stdin.buffer)'",
@@ -776,6 +777,29 @@ static void test_another_build(void **state)
 	show(FORMAT_TEXT, SORT_SYMBOL);
 	assert_has(text, "No such file");
 	close(fd);
+}
+
+/*
+ * Of a file that was not there when it was recorded only the inode is known; and
+ * who has made the profile does not choose what is opened.
+ */
+static void test_no_build(void **state)
+{
+	struct stat file;
+
+	(void)state;
+	begin();
+	assert_int_equal(stat("/bin/true", &file), 0);
+	add_mmap(10, 0x1000, 0x9000, 0, file.st_ino + 1, "/bin/true");
+	assert_int_equal(stat("/dev/null", &file), 0);
+	add_mmap(10, 0x11000, 0x19000, 0, file.st_ino, "/dev/null");
+	add_sample(10, 10, 0x4000);
+	add_sample(10, 10, 0x14000);
+	finish();
+	show(FORMAT_TEXT, SORT_SYMBOL);
+	assert_has(text, "another file now, or could not be read when");
+	assert_has(text, "  [unknown]  /bin/true\n");
+	assert_has(text, "it is no regular file");
 }
 
 static void test_kernel_symbols(void **state)
@@ -1122,15 +1146,15 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_chunks),        TEST(test_small),
-		TEST(test_cut_anywhere),  TEST(test_damage),
-		TEST(test_hostile),       TEST(test_full_disk),
-		TEST(test_processes),     TEST(test_order),
-		TEST(test_late_mappings), TEST(test_odd_names),
-		TEST(test_no_samples),    TEST(test_symbols),
-		TEST(test_another_build), TEST(test_kernel_symbols),
-		TEST(test_pprof),         TEST(test_shares),
-		TEST(test_options),
+		TEST(test_chunks),         TEST(test_small),
+		TEST(test_cut_anywhere),   TEST(test_damage),
+		TEST(test_hostile),        TEST(test_full_disk),
+		TEST(test_processes),      TEST(test_order),
+		TEST(test_late_mappings),  TEST(test_odd_names),
+		TEST(test_no_samples),     TEST(test_symbols),
+		TEST(test_another_build),  TEST(test_no_build),
+		TEST(test_kernel_symbols), TEST(test_pprof),
+		TEST(test_shares),         TEST(test_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -461,6 +461,17 @@ static int set_domain(hwd_control_state_t *state, int domain)
 	return change(control, &control->domain, domain);
 }
 
+/* By itself, or by another tool; EPROTO: more than our structures can say. */
+static int is_counting(const struct rvperfctr *other)
+{
+	struct vperfctr_control control;
+
+	if (rvperfctr_read_state(other, NULL, &control) < 0)
+		return errno == EPROTO;
+	return control.cpu_control.nractrs || control.cpu_control.nrictrs ||
+	       control.cpu_control.tsc_on;
+}
+
 static int attach(struct control *control, unsigned long tid)
 {
 	struct rvperfctr *other = rvperfctr_open((int)tid);
@@ -468,6 +479,10 @@ static int attach(struct control *control, unsigned long tid)
 
 	if (!other)
 		return errno == ESRCH ? PAPI_EINVAL : papi_error(errno);
+	if (is_counting(other)) {
+		rvperfctr_close(other);
+		return PAPI_ECNFLCT;
+	}
 	rvperfctr_close(control->other);
 	control->other = other;
 	result = make_control(control);
