@@ -560,9 +560,10 @@ static void m_tell(struct fuzz_vcpu *v, unsigned int p)
 	}
 	v->ip = xen_host_regs[p].rip;
 	v->ip_flags = v->user ? XENPERFCTR_IP_USER : 0;
-	/* The mode of a 32-bit PV guest is none of Xen's business. */
+	/* The mode of a 32-bit PV guest is none of Xen's business, but its rings are. */
 	if (!is_hvm(v) && !splits(v))
-		v->ip_flags = 0;
+		v->ip_flags = xen_host_regs[p].cs == 0xe023 ? XENPERFCTR_IP_USER
+							    : 0;
 	v->virqs++;
 }
 
@@ -1012,6 +1013,8 @@ static void execute(unsigned int p, enum context ctx, unsigned int kind,
 			ctx = context_of(v);
 		v->user = ctx == CTX_USER;
 		xen_host_regs[p].rip += 5;
+		/* FLAT_COMPAT_USER_CS, and that of its kernel in ring 1. */
+		xen_host_regs[p].cs = v->user ? 0xe023 : 0xe019;
 	}
 	/* The interrupt can be late, but not for ever. */
 	if (pmi_pending[p]) {

@@ -34,9 +34,9 @@ const struct machine_kind machine_kinds[] = {
 	 .version = 6, .nr_general = 3, .nr_fixed = 3, .fixed_bitmap = 0xf1,
 	 .general_width = 48, .fixed_width = 48, .leaf23 = true,
 	 .slots = 0xa5 | K_FIXED(0x71), .hvm = true},
-	{.name = "Intel v3, 64 bits", .vendor = X86_VENDOR_INTEL, .family = 6,
+	{.name = "Intel v3, 64 bits, TSX", .vendor = X86_VENDOR_INTEL, .family = 6,
 	 .version = 3, .nr_general = 4, .nr_fixed = 3, .general_width = 64,
-	 .fixed_width = 64, .slots = 0xf | K_FIXED(7)},
+	 .fixed_width = 64, .tsx = true, .slots = 7 | K_FIXED(7)},
 	{.name = "Intel v5, 32 bits", .vendor = X86_VENDOR_INTEL, .family = 6,
 	 .version = 5, .nr_general = 10, .general_width = 32,
 	 .slots = 0xff, .hvm = true},
@@ -160,6 +160,11 @@ void machine_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t reg[4])
 bool machine_has_pdcm(void)
 {
 	return !machine_kind->no_pdcm;
+}
+
+bool machine_has_tsx(void)
+{
+	return machine_kind->tsx;
 }
 
 int machine_rdmsr(uint32_t msr, uint64_t *value)

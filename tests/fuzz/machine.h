@@ -38,6 +38,8 @@ struct machine_kind {
 	unsigned int version, nr_general, nr_fixed, fixed_bitmap;
 	unsigned int general_width, fixed_width;
 	bool leaf23, no_full_width, no_pdcm, rdmsr_faults;
+	/* Microcode uses counter 3. */
+	bool tsx;
 	/* AMD. */
 	bool ext_core;
 	/* What Xen has to make of it; 0: nothing. */

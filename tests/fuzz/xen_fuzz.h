@@ -236,6 +236,10 @@ static inline uint32_t cpuid_reg(uint32_t leaf, unsigned int i)
 
 #define cpu_has_pdcm machine_has_pdcm()
 bool machine_has_pdcm(void);
+#define cpu_has_tsx_force_abort  machine_has_tsx()
+#define cpu_has_rtm_always_abort false
+#define rtm_disabled             false
+bool machine_has_tsx(void);
 int machine_rdmsr(uint32_t msr, uint64_t *value);
 #define rdmsr_safe(msr, value) machine_rdmsr(msr, &(value))
 #define min_t(type, a, b)      ((type)(a) < (type)(b) ? (type)(a) : (type)(b))

@@ -281,6 +281,7 @@ typedef uint16_t domid_t;
 #define noinline                  __attribute__((noinline))
 struct cpu_user_regs {
 	uint64_t rip;
+	uint16_t cs;
 };
 extern struct cpu_user_regs xen_host_regs[XEN_HOST_CPUS];
 #define guest_cpu_user_regs() (&xen_host_regs[xen_host_cpu])
