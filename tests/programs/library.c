@@ -623,21 +623,15 @@ static void test_stopped(void)
 {
 	struct perfctr_sum_ctrs sums = {.tsc = 0}, before;
 	struct vperfctr *self = vperfctr_open();
-	struct vperfctr_control control;
+	struct vperfctr_control control = four_counters();
 	struct perfctr_cpu_control *cpu = &control.cpu_control;
 	unsigned int i, overflows = 0, wrong = 0;
 	bool good;
 
 	if (!self)
 		die("vperfctr_open");
-	one_counter(&control, 0, code_of(INSTRUCTIONS));
-	cpu->tsc_on = 1;
 	cpu->nractrs = 3;
 	cpu->nrictrs = 1;
-	for (i = 1; i < 4; i++) {
-		cpu->pmc_map[i] = i;
-		cpu->evntsel[i] = cpu->evntsel[0];
-	}
 	cpu->evntsel[3] |= PERFCTR_EVNTSEL_INT;
 	cpu->ireset[3] = -1009;
 	if (vperfctr_control(self, &control) < 0) {

@@ -1029,32 +1029,33 @@ static void test_overflow(void)
 	}
 }
 
+static void overflow_in_nops(u64 sel)
+{
+	wrmsr(counter_msr(0), -4ull);
+	if (has_global()) {
+		wrmsr(select_msr(0), sel);
+		run_sequence(sequence_nop, GLOBAL_CTRL, 1);
+	} else {
+		run_sequence(sequence_nop, select_msr(0), sel);
+	}
+}
+
 static void test_masked_overflow(void)
 {
 	u64 sel = event_select(INSN) | SEL_EN | SEL_OS | SEL_INT;
 
 	stop_all();		/* leaves LVTPC masked */
-	wrmsr(counter_msr(0), -4ull);
-	if (has_global()) {
-		wrmsr(select_msr(0), sel);
-		run_sequence(sequence_nop, GLOBAL_CTRL, 1);
+	overflow_in_nops(sel);
+	if (has_global())
 		check("status", 0, rdmsr(GLOBAL_STATUS), 1);
-	} else {
-		run_sequence(sequence_nop, select_msr(0), sel);
-	}
 	check("interrupts", 0, pmis, 0);
 
 	/* and no interrupt if the counter does not ask for one */
 	stop_all();
 	*apic(0x340) = VECTOR_PMI;
-	wrmsr(counter_msr(0), -4ull);
-	if (has_global()) {
-		wrmsr(select_msr(0), sel & ~SEL_INT);
-		run_sequence(sequence_nop, GLOBAL_CTRL, 1);
+	overflow_in_nops(sel & ~SEL_INT);
+	if (has_global())
 		check("status", 1, rdmsr(GLOBAL_STATUS), 1);
-	} else {
-		run_sequence(sequence_nop, select_msr(0), sel & ~SEL_INT);
-	}
 	check("interrupts", 1, pmis, 0);
 	check("mask bit of LVTPC", 1, *apic(0x340) >> 16 & 1, 0);
 
@@ -1062,13 +1063,7 @@ static void test_masked_overflow(void)
 	stop_all();
 	*apic(0x340) = VECTOR_PMI;
 	*apic(0xf0) = 0xff;
-	wrmsr(counter_msr(0), -4ull);
-	if (has_global()) {
-		wrmsr(select_msr(0), sel);
-		run_sequence(sequence_nop, GLOBAL_CTRL, 1);
-	} else {
-		run_sequence(sequence_nop, select_msr(0), sel);
-	}
+	overflow_in_nops(sel);
 	*apic(0xf0) = 0x1ff;
 	asm volatile("sti; nop; cli" : : : "memory");
 	check("interrupts", 2, pmis, 0);
